@@ -1,0 +1,1 @@
+"""What runs on a device: mel front end, samplers, artifacts, back ends. numpy only, never torch."""

@@ -1,0 +1,27 @@
+"""What can run an artifact's graphs. A back end is registered by name and imported when it is asked for."""
+
+from importlib import import_module
+from typing import Protocol
+
+from ...errors import VcompressError
+from ..artifact import Artifact
+from ..samplers import Tensors
+
+
+class Session(Protocol):
+    """An artifact loaded by a back end. `environment`: what of the back end bears on a figure (version, kernels, instruction set)."""
+
+    environment: dict[str, str]
+
+    def run(self, graph: str, inputs: Tensors) -> Tensors: ...
+
+
+# name -> module (relative to the package) with `load(artifact, threads) -> Session`
+BACKENDS = {"onnxruntime": ".runtime.backends.onnxruntime_cpu"}
+
+
+def load(name: str, artifact: Artifact, threads: int = 1) -> Session:
+    """Open an artifact in a back end. Raises VcompressError when the name is unknown or its package is missing."""
+    if name not in BACKENDS:
+        raise VcompressError(f"There is no back end {name!r}; choose one of {', '.join(BACKENDS)}.")
+    return import_module(BACKENDS[name], package=__name__.split(".")[0]).load(artifact, threads)

@@ -1,0 +1,73 @@
+"""ONNX Runtime on the CPU: the default back end."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import VcompressError
+from ..artifact import Artifact
+from ..samplers import Tensors
+
+
+class OnnxRuntimeSession:
+    """One inference session a graph. Idle threads do not spin: the sessions of one process would starve each other."""
+
+    def __init__(self, artifact: Artifact, threads: int):
+        onnxruntime = _onnxruntime()
+        self._artifact = artifact
+        self._sessions = {name: open_session(artifact.graph_path(name), threads) for name in artifact.manifest.graphs}
+        self._outputs = {name: [o.name for o in session.get_outputs()] for name, session in self._sessions.items()}
+        self.environment = {"onnxruntime": onnxruntime.__version__, "threads": str(threads), "x64_quant_precision": str(needs_quant_precision())}
+
+    def run(self, graph: str, inputs: Tensors) -> Tensors:
+        """Outputs of a named graph by name. Raises VcompressError when the inputs do not fit it."""
+        session = self._sessions[graph]
+        try:
+            outputs = session.run(self._outputs[graph], inputs)
+        except Exception as error:  # ONNX Runtime's exceptions share no base class
+            first_line = str(error).splitlines()[0]
+            raise VcompressError(f"ONNX Runtime cannot run graph {graph!r} of {self._artifact.folder} ({first_line}); export the artifact again.") from None
+        return dict(zip(self._outputs[graph], map(np.asarray, outputs), strict=True))
+
+
+def load(artifact: Artifact, threads: int) -> OnnxRuntimeSession:
+    """Open every graph of an artifact with `threads` threads."""
+    return OnnxRuntimeSession(artifact, threads)
+
+
+def open_session(path: Path, threads: int = 1, optimized: Path | None = None):  # noqa: ANN201 - onnxruntime is imported late
+    """An InferenceSession as this project runs it; `optimized` receives the graph that really runs."""
+    onnxruntime = _onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if needs_quant_precision():
+        options.add_session_config_entry("session.x64quantprecision", "1")
+    if optimized is not None:
+        options.optimized_model_filepath = str(optimized)
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise VcompressError(f"ONNX Runtime cannot open {path} ({str(error).splitlines()[0]}); export the artifact again.") from None
+
+
+def needs_quant_precision() -> bool:
+    """Whether this is an x86 without VNNI, where pair sums of u8 x s8 can saturate at 16 bits."""
+    import platform
+
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return False
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return True
+    return "avx512_vnni" not in flags and "avx_vnni" not in flags
+
+
+def _onnxruntime():  # noqa: ANN202
+    try:
+        import onnxruntime
+    except ImportError:
+        raise VcompressError("The back end onnxruntime is not installed; run: pip install onnxruntime.") from None
+    return onnxruntime

@@ -1,0 +1,54 @@
+"""Noise schedules of the diffusion vocoders, and the code that tells a network its step."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import VcompressError
+
+TRAINING_BETAS = tuple(float(b) for b in np.linspace(1e-4, 0.05, 50))  # DiffWave, Kong et al. 2021
+FAST_BETAS = (1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.5)  # the six-step schedule of the public code
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The betas of an inference schedule and the training steps (fractional) they are aligned to."""
+
+    betas: tuple[float, ...]
+    steps: tuple[float, ...]
+
+    @property
+    def alphas(self) -> np.ndarray:
+        """1 - beta: float64 (N,)."""
+        return 1 - np.asarray(self.betas)
+
+    @property
+    def alpha_bars(self) -> np.ndarray:
+        """Cumulative products of alpha: float64 (N,)."""
+        return np.cumprod(self.alphas)
+
+
+def align(betas: tuple[float, ...] = FAST_BETAS, training: tuple[float, ...] = TRAINING_BETAS) -> Schedule:
+    """The schedule whose steps lie where the training schedule has the same noise level (linear in sqrt(alpha bar); DiffWave, appendix)."""
+    if not betas or not all(0 < b < 1 for b in betas):
+        raise VcompressError(f"The noise schedule {list(betas)} is not a row of numbers between 0 and 1; correct it.")
+    levels = np.sqrt(np.cumprod(1 - np.asarray(training)))
+    steps = []
+    for level in np.sqrt(np.cumprod(1 - np.asarray(betas))):
+        above = int(np.searchsorted(-levels, -level)) - 1  # levels fall with the step
+        if above < 0 or above + 1 >= len(levels):
+            steps.append(float(np.clip(above, 0, len(levels) - 1)))
+            continue
+        steps.append(above + float((levels[above] - level) / (levels[above] - levels[above + 1])))
+    return Schedule(tuple(betas), tuple(steps))
+
+
+def step_code(steps: np.ndarray, width: int = 128, table: int = 50) -> np.ndarray:
+    """sin | cos of step * 10^(4 i / 63): float (N,) -> float32 (N, width); fractional steps are interpolated between rows (public code)."""
+    half = width // 2
+    phase = np.arange(table)[:, None] * 10 ** (4 * np.arange(half) / (half - 1))
+    rows = np.concatenate([np.sin(phase), np.cos(phase)], axis=1)
+    low = np.floor(np.asarray(steps, np.float64)).astype(int)
+    high = np.minimum(np.ceil(steps).astype(int), table - 1)
+    fraction = (np.asarray(steps) - low)[:, None]
+    return (rows[low] + (rows[high] - rows[low]) * fraction).astype(np.float32)

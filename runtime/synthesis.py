@@ -1,0 +1,61 @@
+"""From a mel to a waveform, with an artifact in a back end."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import VcompressError
+from .artifact import Artifact
+from .audio import AUDIO_SUFFIXES, read_audio
+from .backends import Session
+from .mel import FrontEnd
+from .samplers import OnStep, make_sampler
+
+
+def synthesize(artifact: Artifact, session: Session, mel: np.ndarray, seed: int = 0, on_step: OnStep | None = None) -> np.ndarray:
+    """mel: float32 (n_mels, F), normalised -> waveform: float32 (hop_length * F,) in [-1, 1]."""
+    front_end = artifact.manifest.front_end
+    return make_sampler(artifact.manifest.sampler, front_end.hop_length).synthesize(session.run, check_mel(mel, front_end), seed, on_step)
+
+
+def check_mel(mel: np.ndarray, front_end: FrontEnd) -> np.ndarray:
+    """The mel as float32 (n_mels, F). Raises VcompressError for another band count, dtype, or values that are no numbers."""
+    if mel.ndim == 3 and mel.shape[0] == 1:
+        mel = mel[0]
+    if mel.ndim != 2 or mel.shape[0] != front_end.n_mels or mel.shape[1] == 0:
+        raise VcompressError(f"The mel has shape {mel.shape}, this vocoder needs ({front_end.n_mels}, frames); compute it with the vocoder's own front end.")
+    if not np.issubdtype(mel.dtype, np.floating):
+        raise VcompressError(f"The mel has dtype {mel.dtype}, this vocoder needs float32; save it as float32.")
+    if not np.isfinite(mel).all():
+        raise VcompressError("The mel holds NaN or infinite values; compute it again.")
+    return np.ascontiguousarray(mel, np.float32)
+
+
+def read_mel(path: str | Path, front_end: FrontEnd) -> tuple[np.ndarray, float]:
+    """The mel of an audio file, or a saved mel (.npy, or .npz with `mel` and optionally `hop_length`), and the gain that was applied.
+
+    Raises VcompressError when the file is missing, damaged, holds pickled objects, or does not fit the front end.
+    """
+    path = Path(path)
+    if path.suffix.lower() in AUDIO_SUFFIXES:
+        waveform = read_audio(path, front_end.sample_rate)
+        gain = front_end.gain(waveform)
+        try:
+            return front_end.mel(waveform * gain), gain
+        except VcompressError as error:
+            raise VcompressError(f"{path}: {error}") from None
+    if path.suffix.lower() not in (".npy", ".npz"):
+        raise VcompressError(f"{path} is neither audio (.wav, .flac) nor a saved mel (.npy, .npz); give one of these.")
+    if not path.is_file():
+        raise VcompressError(f"There is no file {path}; check the path.")
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        mel = loaded["mel"] if path.suffix.lower() == ".npz" else loaded
+        hop_length = int(loaded["hop_length"]) if path.suffix.lower() == ".npz" and "hop_length" in loaded else front_end.hop_length
+    except (OSError, ValueError, KeyError, EOFError, TypeError) as error:
+        raise VcompressError(f"{path} cannot be read as a mel ({error}); save one with numpy.save.") from None
+    except Exception as error:  # zipfile.BadZipFile and its kin
+        raise VcompressError(f"{path} is damaged ({error}); save the mel again.") from None
+    if hop_length != front_end.hop_length:
+        raise VcompressError(f"{path} was made with hop_length {hop_length}, this vocoder needs {front_end.hop_length}; compute the mel again.")
+    return check_mel(mel, front_end), 1.0

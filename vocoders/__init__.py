@@ -1,0 +1,1 @@
+"""What is compressed: networks, corpora, training, checkpoints."""

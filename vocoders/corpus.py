@@ -1,0 +1,109 @@
+"""A folder of recordings as a corpus: clips, prompt keys, and a split that keeps every take of a prompt on one side."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import VcompressError
+from ..runtime.audio import AUDIO_SUFFIXES, read_audio
+from ..runtime.mel import FrontEnd
+
+TAKE_PATTERN = r"_\d+$"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recording; `key` names its prompt (the file's stem without the take number)."""
+
+    path: Path
+    key: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which prompts are held out: a function of the prompt key alone.
+
+    `take_pattern` is the part of a stem that names the take; `validation` a pattern of held-out keys. Without one, a key
+    is held out when its SHA-256 falls in the first `fraction` of the range.
+    """
+
+    take_pattern: str = TAKE_PATTERN
+    validation: str | None = None
+    fraction: float = 0.05
+
+    def __post_init__(self) -> None:
+        for pattern in (self.take_pattern, self.validation or ""):
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise VcompressError(f"{pattern!r} is not a regular expression ({error}); correct the pattern.") from None
+        if not 0 < self.fraction < 1:
+            raise VcompressError(f"A validation fraction of {self.fraction} leaves one side empty; choose one between 0 and 1.")
+
+    def key(self, stem: str) -> str:
+        """Prompt key of a file stem."""
+        return (re.sub(self.take_pattern, "", stem) if self.take_pattern else stem) or stem
+
+    def holds_out(self, key: str) -> bool:
+        """Whether the prompt belongs to the validation part."""
+        if self.validation is not None:
+            return re.search(self.validation, key) is not None
+        return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) < self.fraction * 2**64
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The clips of one or more folders, parted by prompt."""
+
+    training: tuple[Clip, ...]
+    validation: tuple[Clip, ...]
+
+
+def read_corpus(folders: Iterable[str | Path], split: Split | None = None) -> Corpus:
+    """Clips below the folders (LJ Speech layout or any tree of WAV and FLAC), in a stable order, split by prompt key.
+
+    Raises VcompressError when a folder is missing or empty, or the split leaves a side without clips.
+    """
+    split, training, validation = split or Split(), [], []
+    folders = [Path(folder) for folder in folders]
+    for folder in folders:
+        clips = list(find_clips(folder, split))
+        if len(clips) > 1 and len({clip.key for clip in clips}) == 1:  # the number names the prompt here, not the take
+            clips = [replace(clip, key=clip.path.stem) for clip in clips]
+        for clip in clips:
+            (validation if split.holds_out(clip.key) else training).append(clip)
+    if not training or not validation:
+        side = "training" if not training else "validation"
+        names = ", ".join(str(folder) for folder in folders)
+        raise VcompressError(f"The split leaves no {side} clips in {names}; give --validation PATTERN or another --take-pattern, or more recordings.")
+    return Corpus(tuple(training), tuple(validation))
+
+
+def find_clips(folder: Path, split: Split) -> Iterable[Clip]:
+    """Every WAV and FLAC below `folder`, sorted by path; names that start with a dot are passed over."""
+    if not folder.is_dir():
+        raise VcompressError(f"There is no folder {folder}; give a folder of recordings.")
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and not p.name.startswith("."))
+    if not paths:
+        raise VcompressError(f"{folder} holds no WAV or FLAC file; give a folder of recordings.")
+    return (Clip(path, split.key(path.stem)) for path in paths)
+
+
+def read_clip(clip: Clip, front_end: FrontEnd) -> np.ndarray:
+    """A clip as the vocoder hears it: float32 (T,), resampled, brought to the front end's level, whole frames only."""
+    waveform = read_audio(clip.path, front_end.sample_rate)
+    frames = len(waveform) // front_end.hop_length
+    if frames < 1:
+        raise VcompressError(f"{clip.path} is shorter than one frame of {front_end.hop_length} samples; remove it from the corpus.")
+    waveform = waveform[: frames * front_end.hop_length]
+    return (waveform * front_end.gain(waveform)).astype(np.float32)
+
+
+def fit_normalisation(front_end: FrontEnd, waveforms: Sequence[np.ndarray]) -> FrontEnd:
+    """The front end with the extremes of the training waveforms (the minimum starts from 0, as in the public code)."""
+    extremes = [(float(mel.min()), float(mel.max())) for mel in map(front_end.log_mel, waveforms)]
+    return replace(front_end, minimum=min(0.0, *(low for low, _ in extremes)), maximum=max(high for _, high in extremes))

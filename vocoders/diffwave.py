@@ -1,0 +1,135 @@
+"""DiffWave (Kong et al. 2021) as configured by Douwes 2023: predicts the noise in a waveform, given the step and the mel.
+
+The network is one, its callable forms several: the whole (training), `conditioner` (mel only, once per utterance) and `step`.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+EMBEDDING = 128  # sin | cos of the step
+HIDDEN = 512
+
+
+@dataclass(frozen=True)
+class DiffWaveConfig:
+    """`dilation_cycle`: dilations are 2^(i mod cycle). The upsampler's strides multiply to the hop length."""
+
+    channels: int = 32
+    layers: int = 30
+    dilation_cycle: int = 10
+    upsample_strides: tuple[int, ...] = (16, 16)
+    n_mels: int = 80
+
+
+SIZES = {"S": DiffWaveConfig(32), "M": DiffWaveConfig(64), "L": DiffWaveConfig(128)}
+
+
+def _conv(*args: int, **kwargs: int) -> nn.Conv1d:
+    layer = nn.Conv1d(*args, **kwargs)
+    nn.init.kaiming_normal_(layer.weight)
+    return layer
+
+
+class StepEmbedding(nn.Module):
+    """Two linear layers with SiLU over the sinusoidal code of a step: (B, 128) -> (B, 512)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(EMBEDDING, HIDDEN), nn.Linear(HIDDEN, HIDDEN)
+
+    def forward(self, code: Tensor) -> Tensor:
+        x = self.first(code)
+        x = self.second(x * torch.sigmoid(x))
+        return x * torch.sigmoid(x)
+
+
+class MelUpsampler(nn.Module):
+    """Transposed 2-D convolutions over the mel as an image, LeakyReLU 0.4 after each: (B, 80, F) -> (B, 80, prod(strides) F)."""
+
+    def __init__(self, strides: tuple[int, ...]):
+        super().__init__()
+        self.convolutions = nn.ModuleList(nn.ConvTranspose2d(1, 1, (3, 2 * s), stride=(1, s), padding=(1, s // 2)) for s in strides)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        x = mel.unsqueeze(1)
+        for convolution in self.convolutions:
+            x = F.leaky_relu(convolution(x), 0.4)
+        return x.squeeze(1)
+
+
+class ResidualLayer(nn.Module):
+    """A gated dilated convolution. x: (B, C, T), shift: (B, C, 1), condition: (B, 2C, T) -> next x and skip, both (B, C, T)."""
+
+    def __init__(self, channels: int, dilation: int):
+        super().__init__()
+        self.dilated = _conv(channels, 2 * channels, 3, padding=dilation, dilation=dilation)
+        self.output = _conv(channels, 2 * channels, 1)
+
+    def forward(self, x: Tensor, shift: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        gate, filtered = (self.dilated(x + shift) + condition).chunk(2, dim=1)
+        residual, skip = self.output(torch.sigmoid(gate) * torch.tanh(filtered)).chunk(2, dim=1)
+        return (x + residual) / math.sqrt(2.0), skip
+
+
+class Conditioner(nn.Module):
+    """What depends on the mel alone: (B, 80, F) -> for each layer its condition, (B, 2C, hop F)."""
+
+    def __init__(self, config: DiffWaveConfig):
+        super().__init__()
+        self.upsampler = MelUpsampler(config.upsample_strides)
+        self.projections = nn.ModuleList(_conv(config.n_mels, 2 * config.channels, 1) for _ in range(config.layers))
+
+    def forward(self, mel: Tensor) -> list[Tensor]:
+        upsampled = self.upsampler(mel)
+        return [projection(upsampled) for projection in self.projections]
+
+
+class StepShifts(nn.Module):
+    """What depends on the step alone, constant for a fixed schedule: code (B, 128) -> for each layer its shift, (B, C, 1)."""
+
+    def __init__(self, config: DiffWaveConfig):
+        super().__init__()
+        self.embedding = StepEmbedding()
+        self.projections = nn.ModuleList(nn.Linear(HIDDEN, config.channels) for _ in range(config.layers))
+
+    def forward(self, code: Tensor) -> list[Tensor]:
+        hidden = self.embedding(code)
+        return [projection(hidden).unsqueeze(-1) for projection in self.projections]
+
+
+class Denoiser(nn.Module):
+    """The residual stack: audio (B, 1, T), shifts and conditions of each layer -> predicted noise (B, 1, T)."""
+
+    def __init__(self, config: DiffWaveConfig):
+        super().__init__()
+        c = config.channels
+        self.input = _conv(1, c, 1)
+        self.layers = nn.ModuleList(ResidualLayer(c, 2 ** (i % config.dilation_cycle)) for i in range(config.layers))
+        self.skip, self.output = _conv(c, c, 1), _conv(c, 1, 1)
+        nn.init.zeros_(self.output.weight)
+
+    def forward(self, audio: Tensor, shifts: Sequence[Tensor], conditions: Sequence[Tensor]) -> Tensor:
+        x = F.relu(self.input(audio))
+        x, total = self.layers[0](x, shifts[0], conditions[0])
+        for layer, shift, condition in zip(self.layers[1:], shifts[1:], conditions[1:], strict=True):
+            x, skip = layer(x, shift, condition)
+            total = total + skip
+        return self.output(F.relu(self.skip(total / math.sqrt(len(self.layers)))))
+
+
+class DiffWave(nn.Module):
+    """The whole network, as trained. `code` is the sinusoidal code of the step, from `runtime.schedule.step_code`."""
+
+    def __init__(self, config: DiffWaveConfig):
+        super().__init__()
+        self.config = config
+        self.conditioner, self.shifts, self.denoiser = Conditioner(config), StepShifts(config), Denoiser(config)
+
+    def forward(self, audio: Tensor, code: Tensor, mel: Tensor) -> Tensor:
+        """audio: float32 (B, 1, hop F), code: float32 (B, 128), mel: float32 (B, 80, F) -> noise: float32 (B, 1, hop F)."""
+        return self.denoiser(audio, self.shifts(code), self.conditioner(mel))

@@ -1,0 +1,92 @@
+"""HiFi-GAN (Kong et al. 2020) as configured by Douwes 2023: mel (B, 80, F) -> waveform (B, 1, 256 F)."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+SLOPE = 0.1
+FINAL_SLOPE = 0.01  # the original's last LeakyReLU falls back to torch's default
+
+
+@dataclass(frozen=True)
+class HiFiGANConfig:
+    """`block` 1 pairs each dilated convolution with an undilated one (ResBlock1), 2 does not (ResBlock2)."""
+
+    channels: int = 128
+    block: int = 1
+    upsample_rates: tuple[int, ...] = (8, 8, 2, 2)
+    upsample_kernels: tuple[int, ...] = (16, 16, 4, 4)
+    residual_kernels: tuple[int, ...] = (3, 7, 11)
+    dilations: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
+    n_mels: int = 80
+
+
+# Named as in Table 8 of the thesis: S is the original's V2, M its V3, L its V1.
+SIZES = {
+    "S": HiFiGANConfig(),
+    "M": HiFiGANConfig(256, 2, (8, 8, 4), (16, 16, 8), (3, 5, 7), ((1, 2), (2, 6), (3, 12))),
+    "L": HiFiGANConfig(512),
+}
+
+
+def _conv(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> nn.Module:
+    return weight_norm(nn.Conv1d(inputs, outputs, kernel, dilation=dilation, padding=dilation * (kernel - 1) // 2))
+
+
+class ResidualBlock(nn.Module):
+    """One kernel size, several dilations: (B, C, T) -> (B, C, T)."""
+
+    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...], paired: bool):
+        super().__init__()
+        self.dilated = nn.ModuleList(_conv(channels, channels, kernel, d) for d in dilations)
+        self.undilated = nn.ModuleList(_conv(channels, channels, kernel) for _ in dilations) if paired else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        for i, dilated in enumerate(self.dilated):
+            y = dilated(F.leaky_relu(x, SLOPE))
+            if self.undilated is not None:
+                y = self.undilated[i](F.leaky_relu(y, SLOPE))
+            x = x + y
+        return x
+
+
+class Stage(nn.Module):
+    """LeakyReLU, transposed conv, mean of the residual blocks: (B, C, T) -> (B, C / 2, rate T)."""
+
+    def __init__(self, channels: int, rate: int, kernel: int, config: HiFiGANConfig):
+        super().__init__()
+        self.upsample = weight_norm(nn.ConvTranspose1d(channels, channels // 2, kernel, rate, padding=(kernel - rate) // 2), dim=0)
+        self.blocks = nn.ModuleList(
+            ResidualBlock(channels // 2, k, d, config.block == 1) for k, d in zip(config.residual_kernels, config.dilations, strict=True)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.upsample(F.leaky_relu(x, SLOPE))
+        total = self.blocks[0](x)
+        for block in self.blocks[1:]:
+            total = total + block(x)
+        return total / len(self.blocks)
+
+
+class HiFiGAN(nn.Module):
+    """The generator. Weight norm on every convolution."""
+
+    def __init__(self, config: HiFiGANConfig):
+        super().__init__()
+        self.config = config
+        self.stem = _conv(config.n_mels, config.channels, 7)
+        self.stages = nn.ModuleList(
+            Stage(config.channels // 2**i, rate, kernel, config)
+            for i, (rate, kernel) in enumerate(zip(config.upsample_rates, config.upsample_kernels, strict=True))
+        )
+        self.head = _conv(config.channels // 2 ** len(config.upsample_rates), 1, 7)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """mel: float32 (B, n_mels, F) -> waveform: float32 (B, 1, F * prod(upsample_rates)) in [-1, 1]."""
+        x = self.stem(mel)
+        for stage in self.stages:
+            x = stage(x)
+        return torch.tanh(self.head(F.leaky_relu(x, FINAL_SLOPE)))

@@ -1,0 +1,75 @@
+"""MelGAN (Kumar et al. 2019) as configured by Douwes 2023: mel (B, 80, F) -> waveform (B, 1, 256 F)."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+SLOPE = 0.2
+
+
+@dataclass(frozen=True)
+class MelGANConfig:
+    """`padding`: "reflect" (the paper's) or "zeros" (streams and runs in int8 kernels throughout)."""
+
+    base_channels: int = 16
+    residual_blocks: int = 2
+    ratios: tuple[int, ...] = (8, 8, 2, 2)
+    n_mels: int = 80
+    padding: str = "reflect"
+
+
+SIZES = {"S": MelGANConfig(16, 2), "M": MelGANConfig(32, 3), "L": MelGANConfig(64, 4)}
+
+
+class ResidualBlock(nn.Module):
+    """LeakyReLU, dilated conv k3, LeakyReLU, conv k1, plus a conv k1 shortcut: (B, C, T) -> (B, C, T)."""
+
+    def __init__(self, channels: int, dilation: int, padding: str):
+        super().__init__()
+        self.dilated = weight_norm(nn.Conv1d(channels, channels, 3, dilation=dilation, padding=dilation, padding_mode=padding))
+        self.pointwise = weight_norm(nn.Conv1d(channels, channels, 1))
+        self.shortcut = weight_norm(nn.Conv1d(channels, channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.dilated(F.leaky_relu(x, SLOPE))
+        return self.shortcut(x) + self.pointwise(F.leaky_relu(y, SLOPE))
+
+
+class Stage(nn.Module):
+    """LeakyReLU, transposed conv (x ratio), residual blocks of dilation 3^j: (B, C, T) -> (B, C / 2, ratio T)."""
+
+    def __init__(self, channels: int, ratio: int, blocks: int, padding: str):
+        super().__init__()
+        upsample = nn.ConvTranspose1d(channels, channels // 2, 2 * ratio, ratio, padding=ratio // 2 + ratio % 2, output_padding=ratio % 2)
+        self.upsample = weight_norm(upsample, dim=0)
+        self.blocks = nn.ModuleList(ResidualBlock(channels // 2, 3**j, padding) for j in range(blocks))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.upsample(F.leaky_relu(x, SLOPE))
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+class MelGAN(nn.Module):
+    """The generator. Weight norm on every convolution."""
+
+    def __init__(self, config: MelGANConfig):
+        super().__init__()
+        self.config = config
+        channels = config.base_channels * 2 ** len(config.ratios)
+        self.stem = weight_norm(nn.Conv1d(config.n_mels, channels, 7, padding=3, padding_mode=config.padding))
+        self.stages = nn.ModuleList(
+            Stage(channels // 2**i, ratio, config.residual_blocks, config.padding) for i, ratio in enumerate(config.ratios)
+        )
+        self.head = weight_norm(nn.Conv1d(config.base_channels, 1, 7, padding=3, padding_mode=config.padding))
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """mel: float32 (B, n_mels, F) -> waveform: float32 (B, 1, F * prod(ratios)) in [-1, 1]."""
+        x = self.stem(mel)
+        for stage in self.stages:
+            x = stage(x)
+        return torch.tanh(self.head(F.leaky_relu(x, SLOPE)))

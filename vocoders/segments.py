@@ -1,0 +1,62 @@
+"""Training segments: which stretch of which clip a step sees is a function of seed and step alone.
+
+So a resumed run goes on where it stopped, and a QAT run and its control see the same data in the same order.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from ..runtime.mel import FrontEnd
+from ..runtime.random import RandomStream
+
+
+@dataclass
+class Batch:
+    """mel: float32 (B, n_mels, F), waveform: float32 (B, 1, hop F); `seed` decides what an objective draws for it."""
+
+    mel: Tensor
+    waveform: Tensor
+    seed: int
+
+
+class Segments:
+    """Clips in memory (16-bit) with their mels; cuts batches of `frames` frames."""
+
+    def __init__(self, waveforms: Sequence[np.ndarray], front_end: FrontEnd, frames: int):
+        self.frames, self.hop_length = frames, front_end.hop_length
+        self._waveforms = [_padded(w, frames * self.hop_length) for w in waveforms]
+        self._mels = [front_end.mel(w) for w in self._waveforms]
+        self._weights = np.cumsum([m.shape[1] for m in self._mels])
+
+    def batch(self, size: int, seed: int) -> Batch:
+        """`size` segments, clips drawn in proportion to their length."""
+        draw = RandomStream(seed)
+        mels, waveforms = [], []
+        for _ in range(size):
+            clip = int(np.searchsorted(self._weights, draw.below(int(self._weights[-1])), side="right"))
+            start = draw.below(self._mels[clip].shape[1] - self.frames + 1)
+            mels.append(self._mels[clip][:, start : start + self.frames])
+            waveforms.append(self._waveforms[clip][start * self.hop_length : (start + self.frames) * self.hop_length])
+        return Batch(torch.from_numpy(np.stack(mels)), torch.from_numpy(np.stack(waveforms)[:, None]), seed)
+
+
+def _padded(waveform: np.ndarray, length: int) -> np.ndarray:
+    return np.pad(waveform, (0, max(0, length - len(waveform))))
+
+
+class Batches(IterableDataset):
+    """Endless batches from step `first_step()` on, as an iterable for a DataLoader (batch_size=None)."""
+
+    def __init__(self, segments: Segments, size: int, seed: int, first_step: Callable[[], int], rank: int = 0, ranks: int = 1):
+        self._segments, self._size, self._seed, self._first_step, self._rank, self._ranks = segments, size, seed, first_step, rank, ranks
+
+    def __iter__(self) -> Iterator[Batch]:
+        step = self._first_step()
+        while True:
+            yield self._segments.batch(self._size, (self._seed << 40) + step * self._ranks + self._rank)
+            step += 1
