@@ -1,0 +1,1 @@
+"""What it costs: size, RTF, energy, quality, records, Pareto fronts, the page."""

@@ -1,0 +1,116 @@
+"""Records: one figure on one line of JSON. Reports are made of records alone.
+
+The file is only ever appended to, a line at a time; a line cut short by a kill is passed over when reading. Two records with the
+same key are the same figure: the later one stands.
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import VcompressError
+
+SCHEMA = 1
+KNOWN = ("measured", "simulated", "modelled", "published")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One figure of one artifact, or its absence (`value` None) with the reason.
+
+    artifact: identity; name: the run's, such as "hifigan-s"; clips: the hash of the reference clips, for quality;
+    settings: what else the figure depends on (threads, metric parameters); window in seconds; spread: interquartile range;
+    samples: the single values behind it, per clip or per repeat; environment: machine, versions.
+    """
+
+    artifact: str
+    name: str
+    family: str
+    size: str
+    recipe: str
+    backend: str
+    target: str
+    metric: str
+    value: float | None
+    unit: str
+    known: str = "measured"
+    reason: str = ""
+    method: str = ""
+    repeats: int = 1
+    window: float | None = None
+    spread: float | None = None
+    clips: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    samples: tuple[float, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    time: str = ""
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        if self.known not in KNOWN:
+            raise VcompressError(f"A record is {', '.join(KNOWN)}, not {self.known!r}; correct the record.")
+        if self.value is None and not self.reason:
+            raise VcompressError(f"The record of {self.metric} has neither a value nor a reason; give one of them.")
+        if self.value is not None and not math.isfinite(self.value):
+            raise VcompressError(f"The value of {self.metric} is {self.value}; record its absence with the reason instead.")
+
+    @property
+    def key(self) -> str:
+        """What makes two records the same figure."""
+        machine = self.environment.get("machine", "")
+        parts = (self.artifact, self.name, self.recipe, self.backend, self.target, self.metric, self.clips, self.settings, machine)
+        return json.dumps(parts, sort_keys=True)
+
+    def to_line(self) -> str:
+        """One line of JSON."""
+        return json.dumps(asdict(self), allow_nan=False) + "\n"
+
+    @classmethod
+    def from_line(cls, line: str) -> "Record | None":
+        """The record of a line; None where the line is damaged. Raises VcompressError for a newer schema."""
+        try:
+            raw = json.loads(line)
+            if int(raw["schema"]) > SCHEMA:
+                raise VcompressError(f"A record has schema {raw['schema']}, this vcompress reads up to {SCHEMA}; upgrade vcompress.")
+            return cls(**{**raw, "samples": tuple(raw["samples"])})
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+def append_record(path: Path, record: Record) -> None:
+    """Add one line, flushed to the disk; heals a last line that a kill cut short."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as file:
+            line = record.to_line().encode()
+            if file.tell() and not _ends_a_line(file):
+                line = b"\n" + line
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise VcompressError(f"{path} cannot be written ({error.strerror}); free some space or choose another --workspace.") from None
+
+
+def _ends_a_line(file: Any) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return bool(file.read(1) == b"\n")
+
+
+def read_records(path: Path) -> list[Record]:
+    """The standing records of a file, in order of first appearance; empty when there is no file."""
+    try:
+        lines: Iterable[str] = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ()
+    except OSError as error:
+        raise VcompressError(f"{path} cannot be read ({error.strerror}); check its permissions.") from None
+    return list(standing(record for record in map(Record.from_line, lines) if record is not None))
+
+
+def standing(records: Iterable[Record]) -> Iterator[Record]:
+    """Each figure once: the later record replaces the earlier in its place."""
+    latest = {record.key: record for record in records}
+    return iter(latest.values())
