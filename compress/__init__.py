@@ -1,0 +1,1 @@
+"""fp32 -> smaller: folding, recipes, calibration, static, dynamic, QAT."""

@@ -1,0 +1,1 @@
+"""smaller -> files: ONNX graphs and artifacts."""

@@ -74,7 +74,7 @@ def stft(waveform: np.ndarray, n_fft: int, hop_length: int) -> np.ndarray:
 def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> np.ndarray:
     """Triangular Slaney mel filters with Slaney (area) norm: float64 (n_mels, n_fft // 2 + 1)."""
     edges = _mel_to_hz(np.linspace(_hz_to_mel(fmin), _hz_to_mel(fmax), n_mels + 2))
-    bins = np.linspace(0.0, sample_rate / 2, n_fft // 2 + 1)
+    bins = np.fft.rfftfreq(n_fft, 1 / sample_rate)
     rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
     return np.maximum(0.0, np.minimum(rising, falling)) * (2.0 / (edges[2:] - edges[:-2]))[:, None]

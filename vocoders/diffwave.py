@@ -11,6 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..runtime.schedule import align
+from .family import Family
+from .objectives import DenoisingObjective
+from .plan import TrainingPlan
+
 EMBEDDING = 128  # sin | cos of the step
 HIDDEN = 512
 
@@ -24,6 +29,11 @@ class DiffWaveConfig:
     dilation_cycle: int = 10
     upsample_strides: tuple[int, ...] = (16, 16)
     n_mels: int = 80
+
+    @property
+    def hop_length(self) -> int:
+        """Samples a frame."""
+        return math.prod(self.upsample_strides)
 
 
 SIZES = {"S": DiffWaveConfig(32), "M": DiffWaveConfig(64), "L": DiffWaveConfig(128)}
@@ -71,9 +81,10 @@ class ResidualLayer(nn.Module):
         self.output = _conv(channels, 2 * channels, 1)
 
     def forward(self, x: Tensor, shift: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        gate, filtered = (self.dilated(x + shift) + condition).chunk(2, dim=1)
-        residual, skip = self.output(torch.sigmoid(gate) * torch.tanh(filtered)).chunk(2, dim=1)
-        return (x + residual) / math.sqrt(2.0), skip
+        channels = x.shape[1]
+        hidden = self.dilated(x + shift) + condition
+        gated = self.output(torch.sigmoid(hidden[:, :channels]) * torch.tanh(hidden[:, channels:]))
+        return (x + gated[:, :channels]) / math.sqrt(2.0), gated[:, channels:]
 
 
 class Conditioner(nn.Module):
@@ -133,3 +144,23 @@ class DiffWave(nn.Module):
     def forward(self, audio: Tensor, code: Tensor, mel: Tensor) -> Tensor:
         """audio: float32 (B, 1, hop F), code: float32 (B, 128), mel: float32 (B, 80, F) -> noise: float32 (B, 1, hop F)."""
         return self.denoiser(audio, self.shifts(code), self.conditioner(mel))
+
+
+def _inputs(config: DiffWaveConfig, frames: int) -> tuple[Tensor, ...]:
+    return torch.zeros(1, 1, frames * config.hop_length), torch.zeros(1, EMBEDDING), torch.zeros(1, config.n_mels, frames)
+
+
+_SCHEDULE = align()
+
+FAMILY = Family(
+    name="diffwave",
+    title="DiffWave",
+    config=DiffWaveConfig,
+    network=DiffWave,
+    sizes=SIZES,
+    inputs=_inputs,
+    objective=lambda front_end: DenoisingObjective(),
+    objective_name="denoising",
+    sampler={"name": "diffusion", "betas": list(_SCHEDULE.betas), "steps": list(_SCHEDULE.steps), "noise": True, "folded": False},
+    plan=TrainingPlan(batch_size=8, frames=16, every=100),
+)

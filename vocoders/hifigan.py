@@ -1,11 +1,21 @@
 """HiFi-GAN (Kong et al. 2020) as configured by Douwes 2023: mel (B, 80, F) -> waveform (B, 1, 256 F)."""
 
+import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
+
+from ..runtime.mel import FrontEnd
+from .family import Family
+from .objectives import SpectralObjective
+from .plan import TrainingPlan
+
+if TYPE_CHECKING:
+    from .adversarial import Adversary
 
 SLOPE = 0.1
 FINAL_SLOPE = 0.01  # the original's last LeakyReLU falls back to torch's default
@@ -22,6 +32,11 @@ class HiFiGANConfig:
     residual_kernels: tuple[int, ...] = (3, 7, 11)
     dilations: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
     n_mels: int = 80
+
+    @property
+    def hop_length(self) -> int:
+        """Samples a frame."""
+        return math.prod(self.upsample_rates)
 
 
 # Named as in Table 8 of the thesis: S is the original's V2, M its V3, L its V1.
@@ -90,3 +105,31 @@ class HiFiGAN(nn.Module):
         for stage in self.stages:
             x = stage(x)
         return torch.tanh(self.head(F.leaky_relu(x, FINAL_SLOPE)))
+
+
+def _inputs(config: HiFiGANConfig, frames: int) -> tuple[Tensor, ...]:
+    return (torch.zeros(1, config.n_mels, frames),)
+
+
+def _adversary(config: HiFiGANConfig, front_end: FrontEnd) -> "Adversary":
+    from .adversarial import HiFiGANAdversary
+
+    return HiFiGANAdversary(front_end.sample_rate)
+
+
+FAMILY = Family(
+    name="hifigan",
+    title="HiFi-GAN",
+    config=HiFiGANConfig,
+    network=HiFiGAN,
+    sizes=SIZES,
+    inputs=_inputs,
+    objective=lambda front_end: SpectralObjective(front_end.sample_rate),
+    objective_name="spectral",
+    sampler={"name": "feed_forward"},
+    plan=TrainingPlan(),
+    adversary=_adversary,
+    adversarial_plan=TrainingPlan(
+        batch_size=16, frames=32, learning_rate=2e-4, betas=(0.8, 0.99), optimizer="adamw", schedule="constant", warmup=0, clip=0.0, every=1000
+    ),
+)

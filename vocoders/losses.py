@@ -1,6 +1,7 @@
 """Spectral losses between waveforms, in torch."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..runtime.mel import mel_filters
@@ -34,3 +35,27 @@ class SpectralLoss(nn.Module):
         window = self.get_buffer(f"window_{n_fft}")
         spectrum = torch.stft(waveform.squeeze(1).float(), n_fft, hop_length, window=window, return_complex=True)
         return (spectrum.real.square() + spectrum.imag.square()).clamp(min=1e-6).sqrt()  # sqrt has no gradient at 0
+
+
+class MelLoss(nn.Module):
+    """L1 between log mels as HiFi-GAN trains with (Kong et al. 2020, public code); it differs from the front end's mel.
+
+    n_fft and window 1024, hop 256, magnitudes, bands from 0 to half the sample rate, reflect padding by (1024 - 256) / 2.
+    """
+
+    def __init__(self, sample_rate: int = 16000, n_mels: int = 80, n_fft: int = 1024, hop_length: int = 256):
+        super().__init__()
+        self.n_fft, self.hop_length = n_fft, hop_length
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        self.register_buffer("filters", torch.tensor(mel_filters(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2)).float(), persistent=False)
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """output, target: float (B, 1, T) -> scalar."""
+        return (self._log_mel(output) - self._log_mel(target)).abs().mean()
+
+    def _log_mel(self, waveform: Tensor) -> Tensor:
+        margin = (self.n_fft - self.hop_length) // 2
+        padded = F.pad(waveform.float(), (margin, margin), mode="reflect").squeeze(1)
+        spectrum = torch.stft(padded, self.n_fft, self.hop_length, window=self.get_buffer("window"), center=False, return_complex=True)
+        magnitude = (spectrum.real.square() + spectrum.imag.square() + 1e-9).sqrt()
+        return (self.get_buffer("filters") @ magnitude).clamp(min=1e-5).log()

@@ -1,11 +1,21 @@
 """MelGAN (Kumar et al. 2019) as configured by Douwes 2023: mel (B, 80, F) -> waveform (B, 1, 256 F)."""
 
+import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
+
+from ..runtime.mel import FrontEnd
+from .family import Family
+from .objectives import SpectralObjective
+from .plan import TrainingPlan
+
+if TYPE_CHECKING:
+    from .adversarial import Adversary
 
 SLOPE = 0.2
 
@@ -19,9 +29,15 @@ class MelGANConfig:
     ratios: tuple[int, ...] = (8, 8, 2, 2)
     n_mels: int = 80
     padding: str = "reflect"
+    discriminator_channels: int = 16
+
+    @property
+    def hop_length(self) -> int:
+        """Samples a frame."""
+        return math.prod(self.ratios)
 
 
-SIZES = {"S": MelGANConfig(16, 2), "M": MelGANConfig(32, 3), "L": MelGANConfig(64, 4)}
+SIZES = {"S": MelGANConfig(16, 2), "M": MelGANConfig(32, 3), "L": MelGANConfig(64, 4, discriminator_channels=32)}
 
 
 class ResidualBlock(nn.Module):
@@ -73,3 +89,31 @@ class MelGAN(nn.Module):
         for stage in self.stages:
             x = stage(x)
         return torch.tanh(self.head(F.leaky_relu(x, SLOPE)))
+
+
+def _inputs(config: MelGANConfig, frames: int) -> tuple[Tensor, ...]:
+    return (torch.zeros(1, config.n_mels, frames),)
+
+
+def _adversary(config: MelGANConfig, front_end: FrontEnd) -> "Adversary":
+    from .adversarial import MelGANAdversary
+
+    return MelGANAdversary(config.discriminator_channels)
+
+
+FAMILY = Family(
+    name="melgan",
+    title="MelGAN",
+    config=MelGANConfig,
+    network=MelGAN,
+    sizes=SIZES,
+    inputs=_inputs,
+    objective=lambda front_end: SpectralObjective(front_end.sample_rate),
+    objective_name="spectral",
+    sampler={"name": "feed_forward"},
+    plan=TrainingPlan(),
+    adversary=_adversary,
+    adversarial_plan=TrainingPlan(
+        batch_size=16, frames=32, learning_rate=1e-4, betas=(0.5, 0.9), optimizer="adam", schedule="constant", warmup=0, clip=0.0, every=1000
+    ),
+)

@@ -25,7 +25,7 @@ class Batch:
 
 
 class Segments:
-    """Clips in memory (16-bit) with their mels; cuts batches of `frames` frames."""
+    """Clips in memory with their mels; cuts batches of `frames` frames. Shorter clips end in silence."""
 
     def __init__(self, waveforms: Sequence[np.ndarray], front_end: FrontEnd, frames: int):
         self.frames, self.hop_length = frames, front_end.hop_length
@@ -50,13 +50,16 @@ def _padded(waveform: np.ndarray, length: int) -> np.ndarray:
 
 
 class Batches(IterableDataset):
-    """Endless batches from step `first_step()` on, as an iterable for a DataLoader (batch_size=None)."""
+    """Endless batches from step `first_step()` on, as an iterable for a DataLoader (batch_size=None).
 
-    def __init__(self, segments: Segments, size: int, seed: int, first_step: Callable[[], int], rank: int = 0, ranks: int = 1):
-        self._segments, self._size, self._seed, self._first_step, self._rank, self._ranks = segments, size, seed, first_step, rank, ranks
+    `place()` gives this device's rank and how many there are: each sees other segments.
+    """
+
+    def __init__(self, segments: Segments, size: int, seed: int, first_step: Callable[[], int], place: Callable[[], tuple[int, int]] = lambda: (0, 1)):
+        self._segments, self._size, self._seed, self._first_step, self._place = segments, size, seed, first_step, place
 
     def __iter__(self) -> Iterator[Batch]:
-        step = self._first_step()
+        step, (rank, ranks) = self._first_step(), self._place()
         while True:
-            yield self._segments.batch(self._size, (self._seed << 40) + step * self._ranks + self._rank)
+            yield self._segments.batch(self._size, (self._seed << 40) + step * ranks + rank)
             step += 1

@@ -1,92 +1,117 @@
 """Training within a budget of time or steps, resumable at any moment, through Lightning."""
 
-import json
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from ..errors import VcompressError
+from .checkpoint import LIGHTNING_KEY, LIGHTNING_PREFIX, Checkpoint, TrainingFacts, read_checkpoint
+from .keeper import LAST, Keeper, quiet
 from .objectives import Objective
+from .plan import TrainingPlan as TrainingPlan
 from .segments import Batch, Batches, Segments
 
-LAST = "last.ckpt"
-CURVE = "curve.jsonl"
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """Budget (whichever ends first) and optimiser. `time` in seconds; `every` in steps between validations and checkpoints."""
-
-    time: float = math.inf
-    steps: int | None = None
-    batch_size: int = 8
-    frames: int = 24
-    learning_rate: float = 1e-3
-    betas: tuple[float, float] = (0.8, 0.99)
-    warmup: int = 100
-    every: int = 200
-    seed: int = 0
-    precision: str = "32-true"
-    accelerator: str = "auto"
-    devices: int = 1
+assert LIGHTNING_PREFIX == "network."  # the attribute below
 
 
 class Training(lightning.LightningModule):
-    """One network and one objective; AdamW, clipped gradients, cosine decay along the budget."""
+    """One network and one objective; Adam or AdamW, clipped gradients, cosine decay along the budget.
 
-    def __init__(self, network: nn.Module, objective: Objective, plan: TrainingPlan, validation: list[Batch]):
+    `checkpoint` says what is trained (its weights are not looked at) and makes `last.ckpt` readable as a checkpoint.
+    `steps`: optimiser steps of the network so far; `last_loss`: loss of the latest step.
+    """
+
+    unused_parameters = False
+
+    def __init__(self, network: nn.Module, objective: Objective, plan: TrainingPlan, validation: list[Batch], checkpoint: Checkpoint | None = None):
         super().__init__()
         self.network, self.objective, self.plan = network, objective, plan
-        self._validation = validation
-        self.elapsed = 0.0
-        self._resumed_at = time.monotonic()
+        self._validation, self._checkpoint = validation, checkpoint
+        self.steps = 0
+        self.last_loss = torch.tensor(math.nan)
+        self.last_validation: float | None = None
+        self._elapsed, self._resumed_at = 0.0, time.monotonic()
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(self.network.parameters(), self.plan.learning_rate, betas=self.plan.betas)
+    def configure_optimizers(self) -> Any:
+        return self.make_optimizer(self.network)
+
+    def make_optimizer(self, module: nn.Module) -> torch.optim.Optimizer:
+        """The plan's optimiser over a module's parameters."""
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.plan.optimizer]
+        return kind(module.parameters(), self.plan.learning_rate, betas=self.plan.betas)
 
     @property
     def spent(self) -> float:
-        """Seconds trained so far, over all resumptions."""
-        return self.elapsed + time.monotonic() - self._resumed_at
+        """Seconds trained so far, over all resumptions; the same on every device."""
+        return self._elapsed
 
     @property
     def fraction(self) -> float:
         """Part of the budget that is used, 0 to 1."""
-        by_steps = self.global_step / self.plan.steps if self.plan.steps else 0.0
+        by_steps = self.steps / self.plan.steps if self.plan.steps else 0.0
         return min(1.0, max(by_steps, self.spent / self.plan.time))
 
-    def training_step(self, batch: Batch, _index: int) -> Tensor:
-        warmup = min(1.0, (self.global_step + 1) / max(1, self.plan.warmup))
-        decay = 0.5 + 0.5 * math.cos(math.pi * self.fraction)
-        for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self.plan.learning_rate * warmup * max(decay, 0.01)
-        return self.objective.loss(self.network, batch)
+    def advance(self, stop: bool) -> bool:
+        """Count a step and look at the clock. Gives whether to stop, because the budget is used or some device wants to."""
+        now = time.monotonic()
+        self.steps += 1
+        self._elapsed, self._resumed_at = self._elapsed + now - self._resumed_at, now
+        if self.trainer.world_size > 1:  # all devices must decide alike
+            agreed = self.trainer.strategy.reduce(torch.tensor([self._elapsed, float(stop)], device=self.device, dtype=torch.float64), reduce_op="max")
+            self._elapsed, stop = float(agreed[0]), bool(agreed[1] > 0)  # type: ignore[index]
+        return stop or self.fraction >= 1
 
-    def on_train_batch_end(self, *_: object) -> None:
-        if self.fraction >= 1:
-            self.trainer.should_stop = True
+    def set_learning_rate(self) -> None:
+        """Bring every optimiser to the rate that the schedule has for this step."""
+        warmup = min(1.0, (self.steps + 1) / max(1, self.plan.warmup))
+        decay = 0.5 + 0.5 * math.cos(math.pi * self.fraction) if self.plan.schedule == "cosine" else 1.0
+        for optimizer in self.trainer.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.plan.learning_rate * warmup * max(decay, 0.01)
+
+    def training_step(self, batch: Batch, _index: int) -> Tensor | None:
+        self.set_learning_rate()
+        loss = self.objective.loss(self.network, batch)
+        self.last_loss = loss.detach()
+        return loss
 
     @torch.no_grad()
     def validation_loss(self) -> float:
-        """Mean objective over the fixed validation batches."""
-        self.network.eval()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled="bf16" in self.plan.precision):
+        """Mean objective over the fixed validation batches (no layer of these networks differs between training and evaluation)."""
+        with self.trainer.precision_plugin.forward_context():
             losses = [float(self.objective.loss(self.network, _to(batch, self.device))) for batch in self._validation]
-        self.network.train()
-        return sum(losses) / len(losses)
+        self.last_validation = sum(losses) / len(losses)
+        return self.last_validation
 
-    def on_save_checkpoint(self, checkpoint: dict) -> None:
-        checkpoint["elapsed"] = self.spent
+    def facts(self) -> TrainingFacts:
+        """What was done so far, counted from what the checkpoint already had behind it."""
+        before = self._checkpoint.training if self._checkpoint else TrainingFacts()
+        objective = before.objective
+        return TrainingFacts(before.data, before.steps + self.steps, round(before.seconds + self.spent, 1), objective, self.last_validation, self.plan.seed)
 
-    def on_load_checkpoint(self, checkpoint: dict) -> None:
-        self.elapsed = float(checkpoint["elapsed"])
+    def trained(self) -> Checkpoint:
+        """The network as it is now. Needs the checkpoint that says what is trained."""
+        assert self._checkpoint is not None
+        weights = {key: value.detach().float().cpu() for key, value in self.network.state_dict().items()}
+        return Checkpoint(**{**vars(self._checkpoint), "training": self.facts(), "weights": weights})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["progress"] = {"steps": self.steps, "elapsed": self._elapsed, "validation_loss": self.last_validation}
+        if self._checkpoint is not None:
+            checkpoint[LIGHTNING_KEY] = Checkpoint(**{**vars(self._checkpoint), "training": self.facts()}).metadata()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        progress = checkpoint["progress"]
+        self.steps, self._elapsed, self.last_validation = int(progress["steps"]), float(progress["elapsed"]), progress["validation_loss"]
+
+    def on_train_start(self) -> None:
         self._resumed_at = time.monotonic()
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
@@ -97,53 +122,46 @@ def _to(batch: Batch, device: torch.device) -> Batch:
     return Batch(batch.mel.to(device), batch.waveform.to(device), batch.seed)
 
 
-class Curve(Callback):
-    """Appends step, seconds and validation loss to `curve.jsonl` at the end of every interval."""
+def train(training: Training, segments: Segments, folder: Path, *reports: Callback) -> bool:
+    """Run the plan to its end in `folder`; goes on from `last.ckpt` when one is there.
 
-    def __init__(self, path: Path):
-        self.path = path
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, training: lightning.LightningModule) -> None:
-        assert isinstance(training, Training)
-        if trainer.is_global_zero:
-            point = {"step": training.global_step, "seconds": round(training.spent, 1), "validation_loss": training.validation_loss()}
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(point) + "\n")
-            print(point, flush=True)
-
-
-def train(training: Training, segments: Segments, folder: Path) -> None:
-    """Run the plan to its end in `folder`; goes on from `last.ckpt` when one is there."""
-    plan = training.plan
+    Gives whether the end was reached: False after Ctrl-C or SIGTERM, which leave a `last.ckpt` of that moment. `reports` are
+    told of the progress. With several devices each is a process forked here. Raises VcompressError when the loss is no
+    longer finite or `last.ckpt` is damaged.
+    """
+    plan, last, keeper = training.plan, folder / LAST, Keeper(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    last = folder / LAST
-    trainer = lightning.Trainer(
-        accelerator=plan.accelerator,
-        devices=plan.devices,
-        precision=plan.precision,  # type: ignore[arg-type]
-        max_steps=plan.steps if plan.steps else -1,
-        max_epochs=-1,
-        limit_train_batches=plan.every,
-        gradient_clip_val=1.0,
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        callbacks=[Curve(folder / CURVE), ModelCheckpoint(folder, save_last=True, save_top_k=0, every_n_epochs=1, save_on_train_epoch_end=True)],
-    )
-    batches = Batches(segments, plan.batch_size, plan.seed, lambda: training.global_step, trainer.global_rank, trainer.world_size)
-    trainer.fit(training, DataLoader(batches, batch_size=None), ckpt_path=str(last) if last.is_file() else None, weights_only=True)
+    if last.is_file() and training._checkpoint is not None:
+        read_checkpoint(last, training._checkpoint.family, training._checkpoint.size)
+    with quiet():
+        try:
+            trainer = lightning.Trainer(
+                accelerator=plan.accelerator,
+                devices=plan.devices,
+                strategy=_strategy(plan, training.unused_parameters),
+                precision=plan.precision,  # type: ignore[arg-type]
+                max_epochs=-1,  # one endless epoch: the budget ends it
+                gradient_clip_val=plan.clip if plan.clip and training.automatic_optimization else None,
+                logger=False,
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                num_sanity_val_steps=0,
+                callbacks=[keeper, *reports],
+            )
+        except (ValueError, RuntimeError, lightning.fabric.utilities.exceptions.MisconfigurationException) as error:
+            raise VcompressError(f"This machine cannot train with {plan.devices} x {plan.accelerator} in {plan.precision} ({error}); choose others.") from None
+        batches = Batches(segments, plan.batch_size, plan.seed, lambda: training.steps, lambda: (trainer.global_rank, trainer.world_size))
+        trainer.fit(training, DataLoader(batches, batch_size=None), ckpt_path=str(last) if last.is_file() else None, weights_only=True)
+    return keeper.reached_end
+
+
+def _strategy(plan: TrainingPlan, unused_parameters: bool) -> str:
+    if plan.devices == 1:
+        return "auto"
+    return "ddp_fork_find_unused_parameters_true" if unused_parameters else "ddp_fork"
 
 
 def validation_batches(segments: Segments, plan: TrainingPlan, count: int = 4) -> list[Batch]:
     """The fixed batches that every validation of a plan uses."""
     return [segments.batch(plan.batch_size, seed) for seed in range(count)]
-
-
-def curve(folder: Path) -> Iterator[dict]:
-    """Points of a run's curve; a line cut short by a kill is passed over."""
-    for line in (folder / CURVE).read_text(encoding="utf-8").splitlines() if (folder / CURVE).is_file() else []:
-        try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
-            continue

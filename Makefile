@@ -1,0 +1,42 @@
+# Each goal sets up what it needs in .venv; a stamp makes that quick the second time. pip reads its own configuration and environment.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+FAMILIES := melgan hifigan diffwave
+
+.PHONY: demo test bench lint clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.installed-all
+	$(BIN)/vcompress run $(FAMILIES) --size S --demo --workspace runs/demo
+
+bench: $(VENV)/.installed-all
+	$(BIN)/vcompress run $(FAMILIES) --size S --workspace runs/bench
+
+# One thread a worker: two workers that each start a thread a core slow each other down.
+test: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+
+$(VENV)/.installed-all: pyproject.toml
+	$(call install,all)
+
+$(VENV)/.installed-test: pyproject.toml
+	$(call install,all$(comma)test)
+
+comma := ,
+define install
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "vcompress needs Python 3.11 or newer; run: make PYTHON=python3.11 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[$(1)]'
+	touch $@
+endef
+
+# Caches and build leftovers; .venv and runs stay.
+clean:
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis lightning_logs
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

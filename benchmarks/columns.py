@@ -1,0 +1,76 @@
+"""What each metric is called, which way is better and how its figures are written."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .pareto import Objective, Sense
+
+Kind = Literal["size", "speed", "energy", "quality", "fidelity", "other"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric. `kind` "fidelity" compares with the fp32 output, which fp32 itself lacks; "quality" with the reference recording.
+
+    scale: what a value is divided by before it is written with `digits` decimals, for example 1e6 for MB.
+    """
+
+    metric: str
+    label: str
+    kind: Kind
+    sense: Sense
+    unit: str = ""
+    digits: int = 2
+    scale: float = 1.0
+    meaning: str = ""
+
+    @property
+    def objective(self) -> Objective:
+        """The metric as an axis of a front."""
+        return Objective(self.metric, self.sense)
+
+    @property
+    def better(self) -> str:
+        """Which way is better, in words."""
+        return "lower is better" if self.sense == "min" else "higher is better"
+
+    def text(self, value: float) -> str:
+        """The value as written in a table, without its unit."""
+        value = value / self.scale
+        return f"{value:.{self.digits}f}" if abs(value) >= 10.0**-self.digits or value == 0 else f"{value:.2g}"
+
+
+COLUMNS = (
+    Column("file_bytes", "File", "size", "min", "MB", 2, 1e6, "bytes of all ONNX graphs of the artifact"),
+    Column("weight_bytes", "Weights", "size", "min", "kB", 0, 1e3, "bytes of the weights"),
+    Column("scale_bytes", "Scales", "size", "min", "kB", 1, 1e3, "bytes of scales and zero points"),
+    Column("bias_bytes", "Biases", "size", "min", "kB", 1, 1e3, "bytes of the biases"),
+    Column("graph_bytes", "Graph", "size", "min", "kB", 1, 1e3, "the rest of the files: operators and shapes"),
+    Column("rtf", "RTF", "speed", "min", "", 3, meaning="seconds of synthesis per second of audio"),
+    Column("cpu_seconds_per_second", "CPU time", "speed", "min", "s/s", 3, meaning="CPU seconds of all threads per second of audio"),
+    Column("peak_memory", "Peak memory", "size", "min", "MB", 0, 1e6, "largest resident memory of the process that synthesizes"),
+    Column("energy", "Energy", "energy", "min", "J/s", 2, meaning="joules per second of audio"),
+    Column("pesq_wb", "PESQ wb", "quality", "max", "", 2, meaning="ITU-T P.862.2, wide band, against the recording"),
+    Column("log_mel_l1", "Log-mel L1", "quality", "min", "", 3, meaning="mean absolute difference of log mel spectrograms"),
+    Column("mr_stft", "MR-STFT", "quality", "min", "", 3, meaning="multi-resolution STFT distance"),
+    Column("d_stft", "D_STFT", "quality", "min", "", 3, meaning="mean |ln(1 + |X|²) - ln(1 + |Y|²)|, frame 1024, hop 256"),
+    Column("pesq_nb", "PESQ nb", "quality", "max", "", 2, meaning="ITU-T P.862, narrow band, against the recording"),
+    Column("stoi", "STOI", "quality", "max", "", 3, meaning="short-time objective intelligibility, 0 to 1"),
+    Column("dnsmos_ovrl", "DNSMOS OVRL", "quality", "max", "", 2, meaning="a network's estimate without a reference; not a MOS"),
+    Column("dnsmos_p808", "DNSMOS P808", "quality", "max", "", 2, meaning="a network's estimate without a reference; not a MOS"),
+    Column("frechet_dnsmos", "Fréchet", "quality", "min", "", 2, meaning="Fréchet distance of DNSMOS features (64-d) to those of recordings"),
+    Column("snr_fp32", "SNR to fp32", "fidelity", "max", "dB", 1, meaning="against the fp32 output from the same noise"),
+    Column("executed_gflops_per_second", "Executed", "other", "min", "GFLOP/s", 2, meaning="what the artifact really computes per second of audio"),
+)
+
+BY_METRIC = {column.metric: column for column in COLUMNS}
+QUALITY = tuple(column for column in COLUMNS if column.kind == "quality")
+COSTS = tuple(BY_METRIC[metric] for metric in ("file_bytes", "rtf", "energy"))
+STEP = "snr_step_"
+
+
+def column_of(metric: str, unit: str = "") -> Column:
+    """The column of a metric, also of one that is not listed."""
+    if metric.startswith(STEP):
+        return Column(metric, f"SNR after step {metric[len(STEP) :]}", "fidelity", "max", "dB", 1, meaning="the state fed back, against fp32's, from the same noise")
+    return BY_METRIC.get(metric) or Column(metric, metric, "other", "min", unit, 3)

@@ -1,0 +1,100 @@
+"""`pareto.png`: the fronts of the default quality against size, RTF and energy, for a paper or a README."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ...runtime.files import replacing
+from ..columns import COSTS, Column
+from ..paired import absence
+from ..rows import Row, clips_of, front_of
+from .panels import default_quality, recipe_word, series_of, shape_of
+
+COLOURS = ("#0b6bcb", "#c2410c", "#15803d", "#9333ea", "#b45309", "#be185d")
+MARKERS = {"circle": "o", "square": "s", "diamond": "D", "triangle": "^", "down": "v", "cross": "X"}
+GREY = "#b8bcc4"
+
+
+def write_picture(rows: Sequence[Row], path: Path) -> None:
+    """Three panels side by side, 1650 x 720 pixels. Needs matplotlib; draws without a display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(15, 5.2), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    quality = default_quality(rows)
+    for axes, cost in zip(figure.subplots(1, len(COSTS)), COSTS, strict=True):
+        _panel(axes, rows, quality, cost)
+    figure.legend(handles=_legend(rows), loc="outside lower center", ncols=8, frameon=False, fontsize=9)
+    with replacing(path) as part:
+        figure.savefig(part, format="png")
+
+
+def _panel(axes: Any, rows: Sequence[Row], quality: Column, cost: Column) -> None:
+    axes.set_title(f"{quality.label} against {cost.label}", fontsize=11)
+    axes.set_xlabel(f"{cost.label}{f' ({cost.unit})' if cost.unit else ''}, {cost.better}")
+    axes.set_ylabel(f"{quality.label}, {quality.better}")
+    axes.spines[["top", "right"]].set_visible(False)
+    shown = [row for row in rows if row.value(quality.metric) is not None and row.value(cost.metric) is not None]
+    if not shown:
+        missing = next((m for m in (cost.metric, quality.metric) if not any(row.value(m) is not None for row in rows)), cost.metric)
+        axes.text(0.5, 0.5, f"no figure:\n{absence(rows[0], missing)}", ha="center", va="center", wrap=True, color="#555", transform=axes.transAxes)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        return
+    inside, series = front_of(shown, (quality.objective, cost.objective)), series_of(rows)
+    xs, ys = [(row.value(cost.metric) or 0) / cost.scale for row in shown], [(row.value(quality.metric) or 0) / quality.scale for row in shown]
+    clips = [clips_of(row, quality.metric, cost.metric) for row in shown]
+    for group in dict.fromkeys(clips):
+        steps = sorted((x, y) for x, y, label, kept in zip(xs, ys, clips, inside, strict=True) if label == group and kept)
+        axes.step([x for x, _ in steps], [y for _, y in steps], where="post", color="#334155", linewidth=1.4, zorder=1)
+    for row, x, y, kept in zip(shown, xs, ys, inside, strict=True):
+        colour = COLOURS[series[row.name]] if kept else GREY
+        axes.plot(x, y, MARKERS[shape_of(row.recipe)], color=colour, markerfacecolor="white" if row.folded else colour, markersize=8, zorder=3 if kept else 2)
+    if min(xs) > 0:
+        axes.set_xscale("log")
+        _plain_ticks(axes, max(xs) / min(xs))
+    axes.margins(0.14, 0.14)
+    _name_points(axes, [(f"{row.name} {recipe_word(row.recipe)}", x, y) for row, x, y, kept in zip(shown, xs, ys, inside, strict=True) if kept], xs, ys)
+
+
+def _plain_ticks(axes: Any, span: float) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if span > 200 else (1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _name_points(axes: Any, points: Sequence[tuple[str, float, float]], xs: Sequence[float], ys: Sequence[float]) -> None:
+    """Each name at the first of eight offsets where it covers neither a point nor another name."""
+    figure = axes.figure
+    figure.canvas.draw()
+    renderer = figure.canvas.get_renderer()
+    taken = [(px - 6, py - 6, px + 6, py + 6) for px, py in (axes.transData.transform(spot) for spot in zip(xs, ys, strict=True))]
+    frame = axes.get_window_extent(renderer)
+    places = [(9, -3, "left"), (-9, -3, "right"), (0, 9, "center"), (0, -16, "center"), (8, 8, "left"), (8, -15, "left"), (-8, 8, "right"), (-8, -15, "right")]
+    places += [(0, 24, "center"), (0, -30, "center"), (0, 38, "center"), (0, -44, "center")]
+    for name, x, y in points:
+        for dx, dy, align in places:
+            note = axes.annotate(name, (x, y), (dx, dy), textcoords="offset points", ha=align, fontsize=8.5, color="#1f2937", zorder=4)
+            box = note.get_window_extent(renderer)
+            inside = box.x0 >= frame.x0 and box.x1 <= frame.x1 and box.y0 >= frame.y0 and box.y1 <= frame.y1
+            if inside and not any(box.x0 < b[2] and b[0] < box.x1 and box.y0 < b[3] and b[1] < box.y1 for b in taken):
+                break
+            if (dx, dy, align) != places[-1]:
+                note.remove()
+        taken.append((box.x0, box.y0, box.x1, box.y1))
+
+
+def _legend(rows: Sequence[Row]) -> list[Any]:
+    from matplotlib.lines import Line2D
+
+    def dot(marker: str, colour: str, label: str, face: str | None = None) -> Any:
+        return Line2D([], [], linestyle="", marker=marker, color=colour, markerfacecolor=face or colour, markersize=8, label=label)
+
+    vocoders = [dot("o", COLOURS[i], name) for name, i in series_of(rows).items()]
+    words = dict.fromkeys((shape_of(row.recipe), recipe_word(row.recipe).removeprefix("folded ")) for row in rows)
+    recipes = [dot(MARKERS[shape], "#475569", word) for shape, word in words]
+    folded = [dot("o", "#475569", "schedule folded", "white")] if any(row.folded for row in rows) else []
+    return [*vocoders, *recipes, *folded, dot("o", GREY, "dominated")]

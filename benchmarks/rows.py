@@ -1,0 +1,133 @@
+"""Rows of the tables: for each vocoder and recipe, the figures that stand beside each other fairly.
+
+A workspace gathers records of many artifacts, clips and machines. A row is one (name, recipe) and takes the newest artifact;
+all rows take one place (back end, target, machine: the newest that was timed) and, where they have the choice, the clips that
+most rows were measured on, so that what is compared was measured alike.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .pareto import Objective, front
+from .records import Record
+
+FOLDED = "folded_"
+RECIPES = ("fp32", "fp16", "static_w8a8", "static_w8a16", "mixed_w8a8", "dynamic_w8", "qat_w8a8", "control_qat_w8a8")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One vocoder under one recipe; `figures`: metric -> its records, fewest threads first."""
+
+    name: str
+    family: str
+    size: str
+    recipe: str
+    artifact: str
+    figures: dict[str, tuple[Record, ...]]
+
+    def figure(self, metric: str) -> Record | None:
+        """The record of a metric (of RTF, that with the fewest threads); None where none was made."""
+        records = self.figures.get(metric)
+        return records[0] if records else None
+
+    def value(self, metric: str) -> float | None:
+        """The value of a metric, None where it is absent."""
+        record = self.figure(metric)
+        return record.value if record else None
+
+    @property
+    def folded(self) -> bool:
+        """Whether the constants of the schedule are folded into the graphs."""
+        return self.recipe.startswith(FOLDED)
+
+    @property
+    def baseline_recipe(self) -> str | None:
+        """The row that ratios of size and speed refer to: fp32 folded alike, so that quantization gets no credit for the folding."""
+        if self.recipe == "fp32":
+            return None
+        return f"{FOLDED}fp32" if self.folded and self.recipe != f"{FOLDED}fp32" else "fp32"
+
+    @property
+    def reference_recipe(self) -> str | None:
+        """The row that quality is compared with: the control for QAT, fp32 for all others."""
+        plain = self.recipe.removeprefix(FOLDED)
+        if "qat" in plain and not plain.startswith("control_"):
+            return f"{FOLDED if self.folded else ''}control_{plain}"
+        return self.baseline_recipe
+
+
+def threads_of(record: Record) -> int:
+    """The threads of a figure, 0 where it depends on none."""
+    threads = record.settings.get("threads", 0)
+    return threads if isinstance(threads, int) else 0
+
+
+def place_of(record: Record) -> tuple[str, str, str]:
+    """Back end, target and machine of a figure; empty where it depends on none."""
+    return record.backend, record.target, record.environment.get("machine", "")
+
+
+def rows_of(records: Sequence[Record]) -> list[Row]:
+    """The rows of all vocoders: these in the order of their first record, within each fp32 first."""
+    # Times are ISO 8601 and sort as text; the place in the file decides between equals.
+    ordered = [record for _, record in sorted(enumerate(records), key=lambda pair: (pair[1].time, pair[0]))]
+    here = _newest_place(ordered)
+    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record in ordered:
+        if all(not mine or not place or mine == place for mine, place in zip(place_of(record), here, strict=True)):
+            groups[record.name, record.recipe].append(record)
+    newest = {key: [record for record in group if record.artifact == group[-1].artifact] for key, group in groups.items()}
+    rank = _rank_clips(newest)
+    rows = [_row(group, rank) for group in newest.values()]
+    names = list(dict.fromkeys(record.name for record in records))
+    return sorted(rows, key=lambda row: (names.index(row.name), row.folded, _recipe_order(row.recipe), row.recipe))
+
+
+def _newest_place(ordered: Sequence[Record]) -> tuple[str, str, str]:
+    timed = [record for record in ordered if record.metric == "rtf" and record.value is not None]
+    return place_of((timed or list(ordered))[-1]) if ordered else ("", "", "")
+
+
+def _rank_clips(groups: dict[tuple[str, str], list[Record]]) -> dict[str, tuple[int, str]]:
+    """Clips hash -> how many rows were measured on it, then its newest time."""
+    users: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    times: dict[str, str] = {}
+    for key, group in groups.items():
+        for record in group:
+            users[record.clips].add(key)
+            times[record.clips] = max(record.time, times.get(record.clips, ""))
+    return {clips: (len(users[clips]), times[clips]) for clips in users}
+
+
+def _row(group: Sequence[Record], rank: dict[str, tuple[int, str]]) -> Row:
+    chosen: dict[str, dict[int, Record]] = defaultdict(dict)
+    for record in group:
+        standing = chosen[record.metric].get(threads_of(record))
+        if standing is None or rank[record.clips] >= rank[standing.clips]:
+            chosen[record.metric][threads_of(record)] = record
+    figures = {metric: tuple(record for _, record in sorted(by_threads.items())) for metric, by_threads in chosen.items()}
+    last = group[-1]
+    return Row(last.name, last.family, last.size, last.recipe, last.artifact, figures)
+
+
+def _recipe_order(recipe: str) -> int:
+    plain = recipe.removeprefix(FOLDED)
+    return RECIPES.index(plain) if plain in RECIPES else len(RECIPES)
+
+
+def row_named(rows: Sequence[Row], name: str, recipe: str | None) -> Row | None:
+    """The row of a vocoder under a recipe; None where there is none."""
+    return next((row for row in rows if row.name == name and row.recipe == recipe), None)
+
+
+def front_of(rows: Sequence[Row], objectives: Sequence[Objective]) -> list[bool]:
+    """For each row, whether it is in the front over these metrics; only rows with the same reference clips are compared."""
+    points = [{objective.metric: row.value(objective.metric) for objective in objectives} for row in rows]
+    return front(points, objectives, [clips_of(row, *(objective.metric for objective in objectives)) for row in rows])
+
+
+def clips_of(row: Row, *metrics: str) -> tuple[str, ...]:
+    """The reference clips behind some figures of a row, one hash a metric."""
+    return tuple(record.clips if (record := row.figure(metric)) else "" for metric in metrics)

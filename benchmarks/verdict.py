@@ -1,0 +1,130 @@
+"""Whether a recipe keeps the quality of what it is compared with, by the bounds that the project set itself (issue 2)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .paired import Difference, compare
+from .rows import Row, row_named
+
+TRAINED = 2.0  # PESQ wide band of fp32; below it a vocoder is too rough for a difference to mean anything
+
+
+class Outcome(StrEnum):
+    """What is said of a row."""
+
+    REFERENCE = "reference"
+    KEPT = "quality kept"
+    UNSURE = "kept on average"
+    LOST = "quality lost"
+    UNTRAINED = "not trained enough to judge"
+    UNKNOWN = "-"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a recipe may lose: PESQ wide band in points, log-mel L1 relative to the reference."""
+
+    pesq_wb: float
+    log_mel_l1: float
+
+    def __str__(self) -> str:
+        return f"at most {self.pesq_wb:.2f} PESQ wb lower and {self.log_mel_l1:.0%} log-mel L1 higher".replace("%", " %")
+
+
+TRAINED_RECIPE = Bound(0.03, 0.02)
+OTHER_RECIPE = Bound(0.10, 0.05)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An outcome and the sentence behind it."""
+
+    outcome: Outcome
+    why: str = ""
+
+
+def bound_of(row: Row) -> Bound:
+    """QAT is held to tighter bounds than what is not trained."""
+    return TRAINED_RECIPE if "qat" in row.recipe else OTHER_RECIPE
+
+
+def judge(rows: Sequence[Row], row: Row) -> Verdict:
+    """The verdict on one row; it rests on paired means, and says when their interval reaches beyond the bound."""
+    fp32 = row_named(rows, row.name, "fp32") or row_named(rows, row.name, "folded_fp32")
+    pesq = fp32.value("pesq_wb") if fp32 else None
+    if pesq is not None and pesq < TRAINED:
+        return Verdict(Outcome.UNTRAINED, f"the PESQ wb of {row.name} in fp32 is {pesq:.2f}, below {TRAINED:.1f}")
+    if row.recipe.endswith("fp32") or "control_" in row.recipe:
+        return Verdict(Outcome.REFERENCE, "others are compared with this row")
+    if pesq is None:
+        return Verdict(Outcome.UNKNOWN, f"no PESQ wb of {row.name} in fp32 to tell whether it is trained enough")
+    bound = bound_of(row)
+    differences = compare(rows, row, "pesq_wb"), compare(rows, row, "log_mel_l1")
+    outcomes = [_outcome(*losses) for losses in (_pesq_loss(differences[0], bound), _mel_loss(differences[1], bound))]
+    if Outcome.UNKNOWN in outcomes:
+        return Verdict(Outcome.UNKNOWN, next(d.reason for d in differences if d is None or d.value is None) if all(differences) else "")
+    worst = max(outcomes, key=[Outcome.KEPT, Outcome.UNSURE, Outcome.LOST].index)
+    reference = differences[0].reference if differences[0] else ""
+    return Verdict(worst, f"allowed against {reference}: {bound}" + ("; the 95 % interval reaches beyond" if worst is Outcome.UNSURE else ""))
+
+
+Loss = tuple[float | None, float, float]
+
+
+def _pesq_loss(difference: Difference | None, bound: Bound) -> Loss:
+    if difference is None or difference.value is None:
+        return None, 0.0, bound.pesq_wb
+    return -difference.value, difference.half_width or 0.0, bound.pesq_wb
+
+
+def _mel_loss(difference: Difference | None, bound: Bound) -> Loss:
+    if difference is None or difference.relative is None:
+        return None, 0.0, bound.log_mel_l1
+    return difference.relative, difference.relative_half_width or 0.0, bound.log_mel_l1
+
+
+def _outcome(loss: float | None, half_width: float, bound: float) -> Outcome:
+    if loss is None:
+        return Outcome.UNKNOWN
+    if loss > bound:
+        return Outcome.LOST
+    return Outcome.KEPT if loss + half_width <= bound else Outcome.UNSURE
+
+
+def headline(rows: Sequence[Row]) -> str:
+    """One sentence: how much smaller and faster int8 is, and what became of the quality. Speed at the fewest threads measured."""
+    quantized = [row for row in rows if "w8" in row.recipe and "control_" not in row.recipe]
+    if not quantized:
+        return "Nothing quantized has been measured yet; make some with vcompress quantize and vcompress qat, then vcompress bench."
+    parts = []
+    if smaller := _range(rows, quantized, "file_bytes"):
+        parts.append(f"{smaller} smaller")
+    if faster := _range(rows, quantized, "rtf"):
+        parts.append(f"{faster} as fast")
+    vocoders = len({row.name for row in quantized})
+    costs = f"int8 makes {vocoders} vocoder{'s' * (vocoders > 1)} {' and '.join(parts)}" if parts else f"int8 of {vocoders} vocoders"
+    verdicts = [(row, judge(rows, row).outcome) for row in quantized]
+    judged = [outcome for _, outcome in verdicts if outcome in (Outcome.KEPT, Outcome.UNSURE, Outcome.LOST)]
+    quality = []
+    if judged:
+        kept = sum(outcome is not Outcome.LOST for outcome in judged)
+        quality.append(f"{kept} of {len(judged)} quantized rows keep the quality of their reference")
+    if untrained := sorted({row.name for row, outcome in verdicts if outcome is Outcome.UNTRAINED}):
+        quality.append(f"{' and '.join(untrained)} {'is' if len(untrained) == 1 else 'are'} not trained enough to judge")
+    return "; ".join([costs, *quality]) + "."
+
+
+def ratio(rows: Sequence[Row], row: Row, metric: str) -> float | None:
+    """Value of the baseline row (fp32, folded alike) over the row's; None where one is missing or zero."""
+    baseline = row_named(rows, row.name, row.baseline_recipe)
+    own, base = row.value(metric), baseline.value(metric) if baseline else None
+    return base / own if own and base else None
+
+
+def _range(rows: Sequence[Row], quantized: Sequence[Row], metric: str) -> str:
+    ratios = sorted(found for row in quantized if (found := ratio(rows, row, metric)))
+    if not ratios:
+        return ""
+    low, high = f"{ratios[0]:.1f}", f"{ratios[-1]:.1f}"
+    return f"{low}×" if low == high else f"{low}× to {high}×"

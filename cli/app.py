@@ -1,0 +1,53 @@
+"""The command line: which commands there are. A new command is one file beside this one and one line in COMMANDS."""
+
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+
+# name -> file and function, in the order in which a user needs them
+COMMANDS = {
+    "list": "list:list_vocoders",
+    "demo-corpus": "demo_corpus:demo_corpus",
+    "train": "train:train",
+    "quantize": "quantize:quantize",
+    "qat": "qat:qat",
+    "export": "export:export",
+    "synth": "synth:synth",
+    "bench": "bench:bench",
+    "pareto": "pareto:pareto",
+    "run": "run:run",
+}
+
+# Plain help: importing rich takes as long as all the rest of a --help.
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False, no_args_is_help=True)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _top(version: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)] = False) -> None:
+    """Make a neural vocoder small, run it where it has to run, and measure what that cost.
+
+    \b
+    Examples: vcompress list
+              vcompress quantize hifigan --size S
+              vcompress export --int8
+              vcompress synth ARTIFACT speech.wav -o out.wav
+              vcompress run hifigan --size S
+    """
+
+
+for _name, _place in COMMANDS.items():
+    _file, _function = _place.split(":")
+    try:
+        _module = import_module(f".{_file}", __package__)
+    except ModuleNotFoundError:
+        continue
+    app.command(_name)(getattr(_module, _function))

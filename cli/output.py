@@ -1,0 +1,43 @@
+"""What a command says: results on stdout, everything on the way there on stderr."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from typing import Any
+
+Progress = Callable[[int, int], None]
+
+
+def print_json(document: Any) -> None:
+    """One JSON document, the only thing that a command with --json writes to stdout."""
+    print(json.dumps(document, indent=1, allow_nan=False, default=str))
+
+
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> None:
+    """A table on stdout; the first `words` columns are words, the others figures (set to the right)."""
+    lines = [tuple(headers), *map(tuple, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, tuple("-" * width for width in widths))
+    for line in lines:
+        cells = [cell.ljust(width) if i < words else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths, strict=True))]
+        print("  ".join(cells).rstrip())
+
+
+@contextmanager
+def working() -> Iterator[None]:
+    """While a command works: what any library prints goes to stderr, so that stdout holds the result alone."""
+    with redirect_stdout(sys.stderr):
+        yield
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Progress]:
+    """A bar on stderr, moved by calling what is given with (done, total)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -1,0 +1,101 @@
+"""A form as a graph that can be calibrated, trained and converted; the names of its tensors."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch.export import Dim
+from torch.fx import GraphModule, Node
+from torchao.quantization.pt2e import move_exported_model_to_eval, move_exported_model_to_train
+from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_qat_pt2e
+
+from ..vocoders.forms import Form
+from .fake_quantize import ActivationQuantizer, WeightQuantizer
+from .quantizer import Skipped, VocoderQuantizer, module_path
+
+MOST_FRAMES = 1 << 16
+
+
+@dataclass
+class PreparedGraph:
+    """A traced form with fake quantizers in it.
+
+    `tensors`: table key -> the quantizer of that tensor. `quantized` and `skipped`: its weight layers.
+    """
+
+    form: Form
+    module: GraphModule
+    tensors: dict[str, ActivationQuantizer]
+    quantized: list[str]
+    skipped: list[Skipped]
+
+    def mode(self, *, observing: bool = False, tracking: bool = False, faking: bool = False) -> None:
+        """Switch all fake quantizers."""
+        for quantizer in self.module.modules():
+            if isinstance(quantizer, ActivationQuantizer):
+                quantizer.observing, quantizer.tracking, quantizer.faking = observing, tracking, faking
+            elif isinstance(quantizer, WeightQuantizer):
+                quantizer.faking = faking
+
+    def train(self, training: bool = True) -> None:
+        """Exported graphs have no .train(): this is it."""
+        (move_exported_model_to_train if training else move_exported_model_to_eval)(self.module)
+        for quantizer in self.tensors.values():
+            quantizer.training = training
+
+    def converted(self) -> GraphModule:
+        """The graph with integer weights, and quantize and dequantize operators in place of the fake quantizers. Ends this object's use."""
+        module = convert_pt2e(self.module)
+        move_exported_model_to_eval(module)
+        return module
+
+
+def dynamic_shapes(form: Form) -> tuple:
+    """The free axes of a form's inputs, in the shape torch.export wants."""
+    frames = Dim("frames", min=4, max=MOST_FRAMES)
+    shapes: list = []
+    for name, value in form.inputs.items():
+        axes = {axis: frames if multiple == 1 else multiple * frames for axis, multiple in form.axes.get(name, {}).items()}
+        shapes.append([axes] * len(value) if isinstance(value, list) else axes)
+    return tuple(shapes)
+
+
+def trace(form: Form) -> GraphModule:
+    """The form as a graph with a free number of frames."""
+    exported = torch.export.export(form.module, tuple(form.inputs.values()), dynamic_shapes=dynamic_shapes(form), strict=False)
+    return exported.module()
+
+
+def prepare(form: Form, floats: Mapping[str, str]) -> PreparedGraph:
+    """Trace a form and insert fake quantizers (off: the graph computes what the form does)."""
+    quantizer = VocoderQuantizer(floats)
+    traced = trace(form)
+    keys = {node.name: key for node, key in tensor_keys(traced, form)}
+    module = prepare_qat_pt2e(traced, quantizer)
+    modules = dict(module.named_modules(remove_duplicate=False))
+    tensors: dict[str, ActivationQuantizer] = {}
+    for node in module.graph.nodes:
+        if node.op == "call_module" and isinstance(modules.get(str(node.target)), ActivationQuantizer):
+            tensors[keys[node.args[0].name]] = modules[str(node.target)]  # type: ignore[assignment]
+    prepared = PreparedGraph(form, module, tensors, quantizer.quantized, quantizer.skipped)
+    prepared.train(False)
+    return prepared
+
+
+def tensor_keys(graph: GraphModule, form: Form) -> Iterator[tuple[Node, str]]:
+    """Each tensor's name in a scale table: module path and operator, numbered where a module has several of its kind.
+
+    Inputs that a link names carry the key of the tensor that another form gives out.
+    """
+    counts: Counter[str] = Counter()
+    names = iter(form.flat_inputs)
+    for node in graph.graph.nodes:
+        if node.op == "placeholder":
+            name = next(names)
+            yield node, form.links.get(name, f"input:{name}")
+        elif node.op == "call_function":
+            kind = getattr(node.target, "_overloadpacket", node.target)
+            key = f"{module_path(node)}:{getattr(kind, '__name__', str(kind))}"
+            counts[key] += 1
+            yield node, key if counts[key] == 1 else f"{key}_{counts[key]}"

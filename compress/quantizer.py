@@ -1,0 +1,167 @@
+"""Where quantization happens: the PT2E quantizer that knows the layers of these networks.
+
+torch's own quantizers annotate no Conv1d (X86Inductor) or lower nothing to ONNX's integer operators; this one annotates what
+ONNX Runtime, TFLite and the C kernels run in integers, and says of every weight layer that it leaves alone why.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch.fx import GraphModule, Node
+from torchao.quantization.pt2e.quantizer import (
+    DerivedQuantizationSpec,
+    QuantizationAnnotation,
+    QuantizationSpec,
+    Quantizer,
+    SharedQuantizationSpec,
+)
+
+from .fake_quantize import ActivationQuantizer, WeightQuantizer
+
+aten = torch.ops.aten
+WEIGHTED = {aten.conv1d.default, aten.conv1d.padding, aten.conv2d.default, aten.linear.default}
+BINARY = {aten.add.Tensor, aten.mul.Tensor}
+SCALING = {aten.mul.Tensor, aten.div.Tensor}  # by a number: the integers stay, the scale changes
+UNARY = {aten.leaky_relu.default, aten.relu.default}
+# Range known beforehand: the tables of TFLite and of the C kernels use the same (2^-8 and 2^-7).
+BOUNDED = {aten.sigmoid.default: (2.0**-8, 0), aten.tanh.default: (2.0**-7, 128)}
+MOVEMENT = {
+    aten.reshape.default,
+    aten.view.default,
+    aten.transpose.int,
+    aten.permute.default,
+    aten.slice.Tensor,
+    aten.unsqueeze.default,
+    aten.squeeze.dim,
+    aten.squeeze.default,
+    aten.pad.default,
+}
+ANNOTATION = "quantization_annotation"
+
+ACTIVATION = QuantizationSpec(
+    dtype=torch.uint8, quant_min=0, quant_max=255, qscheme=torch.per_tensor_affine, observer_or_fake_quant_ctr=ActivationQuantizer
+)
+WEIGHT = QuantizationSpec(
+    dtype=torch.int8, quant_min=-127, quant_max=127, qscheme=torch.per_channel_symmetric, ch_axis=0, observer_or_fake_quant_ctr=WeightQuantizer
+)
+
+
+def _bounded(scale: float, zero_point: int) -> QuantizationSpec:
+    def make(**settings: object) -> ActivationQuantizer:
+        return ActivationQuantizer(fixed=(scale, zero_point), **settings)
+
+    return QuantizationSpec(dtype=torch.uint8, quant_min=0, quant_max=255, qscheme=torch.per_tensor_affine, observer_or_fake_quant_ctr=make)  # type: ignore[arg-type]
+
+
+def _bias(layer: Node) -> DerivedQuantizationSpec:
+    """int32, scale = activation scale x weight scale of each channel."""
+
+    def product(observers: list) -> tuple[torch.Tensor, torch.Tensor]:
+        scale = observers[0].calculate_qparams()[0] * observers[1].calculate_qparams()[0]
+        return scale, torch.zeros_like(scale, dtype=torch.int32)
+
+    return DerivedQuantizationSpec(
+        derived_from=[(layer.args[0], layer), (layer.args[1], layer)],  # type: ignore[list-item]
+        derive_qparams_fn=product,
+        dtype=torch.int32,
+        quant_min=-(2**31),
+        quant_max=2**31 - 1,
+        qscheme=torch.per_channel_symmetric,
+        ch_axis=0,
+    )
+
+
+def _scaled(node: Node, factor: float) -> DerivedQuantizationSpec:
+    """The same integers, the scale times a constant."""
+
+    def times(observers: list) -> tuple[torch.Tensor, torch.Tensor]:
+        scale, zero_point = observers[0].calculate_qparams()
+        return scale * factor, zero_point
+
+    return DerivedQuantizationSpec(
+        derived_from=[(node.args[0], node)],  # type: ignore[list-item]
+        derive_qparams_fn=times,
+        dtype=torch.uint8,
+        quant_min=0,
+        quant_max=255,
+        qscheme=torch.per_tensor_affine,
+    )
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A weight layer left in float, and why."""
+
+    path: str
+    reason: str
+
+
+def module_path(node: Node) -> str:
+    """Path of the module in which a node was traced, "" for the outermost."""
+    stack = node.meta.get("nn_module_stack") or {}
+    return str(list(stack.values())[-1][0]) if stack else ""
+
+
+class VocoderQuantizer(Quantizer):
+    """Annotates every layer but those below the paths of `floats` (path -> reason)."""
+
+    def __init__(self, floats: Mapping[str, str]):
+        super().__init__()
+        self.floats = dict(floats)
+        self.quantized: list[str] = []
+        self.skipped: list[Skipped] = []
+
+    def annotate(self, model: GraphModule) -> GraphModule:
+        done: set[Node] = set()  # nodes with an integer output
+        for node in model.graph.nodes:
+            path = module_path(node)
+            if node.target in WEIGHTED and (reason := self._reason(path)) is not None:
+                self.skipped.append(Skipped(path, reason))
+                continue
+            annotation = self._annotation(node, done)
+            if annotation is not None:
+                node.meta[ANNOTATION] = annotation
+                done.add(node)
+                if node.target in WEIGHTED:
+                    self.quantized.append(path)
+        return model
+
+    def _reason(self, path: str) -> str | None:
+        return next((reason for prefix, reason in self.floats.items() if path == prefix or path.startswith(prefix + ".")), None)
+
+    def _annotation(self, node: Node, done: set[Node]) -> QuantizationAnnotation | None:
+        if node.op != "call_function":
+            return None
+        if node.target in WEIGHTED:
+            inputs = {node.args[0]: ACTIVATION, node.args[1]: WEIGHT}
+            if len(node.args) > 2 and node.args[2] is not None:
+                inputs[node.args[2]] = _bias(node)
+            return _annotated(inputs, ACTIVATION)
+        tensors = [a for a in node.args[:2] if isinstance(a, Node) and "val" in a.meta and isinstance(a.meta["val"], torch.Tensor)]
+        if node.target in BINARY and len(tensors) == 2:
+            return _annotated(dict.fromkeys(tensors, ACTIVATION), ACTIVATION)
+        if node.target in SCALING and len(tensors) == 1 and isinstance(node.args[1], int | float):
+            factor = float(node.args[1]) if node.target == aten.mul.Tensor else 1.0 / float(node.args[1])
+            return _annotated({tensors[0]: ACTIVATION}, _scaled(node, factor))
+        if node.target in UNARY:
+            return _annotated({} if _is_float(tensors[0], done) else {tensors[0]: ACTIVATION}, ACTIVATION)
+        if node.target in BOUNDED and tensors[0] in done:
+            return _annotated({tensors[0]: ACTIVATION}, _bounded(*BOUNDED[node.target]))
+        if node.target in MOVEMENT and tensors[0] in done:
+            return _annotated({tensors[0]: ACTIVATION}, SharedQuantizationSpec((tensors[0], node)))
+        return None
+
+    def validate(self, model: GraphModule) -> None:
+        pass
+
+
+def _is_float(node: Node, done: set[Node]) -> bool:
+    """Whether a node is the output of a weight layer that stays in float."""
+    return node.target in WEIGHTED and node not in done
+
+
+def _annotated(inputs: dict, output: object) -> QuantizationAnnotation:
+    return QuantizationAnnotation(input_qspec_map=inputs, output_qspec=output, _annotated=True)  # type: ignore[arg-type]
+
+

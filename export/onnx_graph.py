@@ -1,0 +1,107 @@
+"""A form, float or converted, as an ONNX graph: exported by torch, made integer, stripped to what a back end needs."""
+
+import logging
+import warnings
+from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+import torch
+from onnx_ir.passes.common import (
+    ClearMetadataAndDocStringPass,
+    DeduplicateInitializersPass,
+    LiftConstantsToInitializersPass,
+    RemoveUnusedNodesPass,
+)
+from torch import nn
+
+from ..compress.graph import dynamic_shapes
+from ..runtime.files import replacing
+from ..vocoders.forms import Form
+from .integer_graph import make_integer
+
+OPSET = 21
+IR_VERSION = 10
+
+
+def export_graph(module: nn.Module, form: Form, path: Path, integer_ports: Collection[str] = ()) -> None:
+    """Write `module`, which computes `form`, to `path`. `integer_ports`: inputs and outputs that carry the integers themselves."""
+    with _quiet():
+        program = torch.onnx.export(
+            module,
+            tuple(form.inputs.values()),
+            input_names=list(form.flat_inputs),
+            output_names=list(form.outputs),
+            dynamic_shapes=dynamic_shapes(form),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+            external_data=False,
+        )
+    assert program is not None
+    model = program.model
+    LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+    make_integer(model, integer_ports)
+    _drop_zero_points(model)
+    RemoveUnusedNodesPass()(model)
+    DeduplicateInitializersPass()(model)
+    ClearMetadataAndDocStringPass()(model)
+    _strip(model)
+    with replacing(path) as part:
+        onnx.save(ir.to_proto(model), str(part))
+
+
+def _drop_zero_points(model: ir.Model) -> None:
+    """The zero points of weights and biases are zeros, which is what ONNX takes when there are none."""
+    for node in model.graph:
+        if node.op_type == "DequantizeLinear" and len(node.inputs) > 2 and node.inputs[2] is not None:
+            values = node.inputs[2].const_value
+            if values is not None and values.size > 1 and not values.numpy().any():
+                node.resize_inputs(2)
+
+
+def _strip(model: ir.Model) -> None:
+    """Short names: layers keep theirs (they name the node), tensors get numbers. Shapes of intermediate tensors go too."""
+    kept = {value.name for value in (*model.graph.inputs, *model.graph.outputs)}
+    model.ir_version, model.producer_name, model.producer_version, model.graph.name = IR_VERSION, "vcompress", None, "graph"
+    model.metadata_props.clear()
+    count = 0
+    for node in model.graph:
+        weighted = node.op_type in ("Conv", "Gemm", "MatMul")
+        node.name = _layer(node) if weighted else None
+        for output in node.outputs:
+            if output.name not in kept:
+                output.name, count = f"t{count:x}", count + 1
+                output.shape = None
+                output.type = None
+    constants = list(model.graph.initializers.values())
+    ir.convenience.rename_values(constants, [f"k{index:x}" for index in range(len(constants))])
+
+
+def _layer(node: ir.Node) -> str:
+    """Module path of a layer, from the name of its weight."""
+    value = node.inputs[1]
+    while value is not None and value.producer() is not None:
+        producer = value.producer()
+        assert producer is not None
+        value = producer.inputs[0]
+    name = (value.name or "") if value is not None else ""
+    return name.split(".weight")[0].split("_frozen")[0].removesuffix("_quantized")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Torch's exporter warns of packages that nothing here uses."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

@@ -1,0 +1,45 @@
+"""What a configuration costs, counted on the network itself: `python -m vcompress.vocoders.counting` writes `catalogue.json`."""
+
+import json
+from dataclasses import asdict
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..runtime.files import write_text
+from ..runtime.mel import FrontEnd
+from ..runtime.samplers import make_sampler
+from .catalogue import CATALOGUE, CatalogueRow
+from .folding import fold
+from .registry import family_names, find_family
+
+FRAMES = 64
+
+
+def count(family_name: str, size: str) -> CatalogueRow:
+    """Count one configuration. Weights are not allocated, so any size takes a moment.
+
+    FLOPs are 2 x MAC of every convolution and matrix product of the paper's network, over all calls of one synthesis.
+    """
+    family = find_family(family_name)
+    config, sample_rate = family.sizes[size], FrontEnd().sample_rate
+    with torch.device("meta"):
+        network = family.network(config)
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            network(*family.inputs(config, FRAMES))
+        parameters = sum(p.numel() for p in network.parameters())
+        folded = sum(p.numel() for p in fold(network).parameters())
+    calls = max(make_sampler(dict(family.sampler), config.hop_length).calls.values())
+    seconds = FRAMES * config.hop_length / sample_rate
+    gflops = counter.get_total_flops() * calls / seconds / 1e9
+    return CatalogueRow(family.name, family.title, size, parameters, folded, round(gflops, 4), calls, 4 * folded, config.hop_length, sample_rate)
+
+
+def main() -> None:
+    """Count every configuration and write the catalogue."""
+    rows = [count(name, size) for name in family_names() for size in find_family(name).sizes]
+    write_text(CATALOGUE, "[\n" + ",\n".join(" " + json.dumps(asdict(row)) for row in rows) + "\n]\n")
+
+
+if __name__ == "__main__":
+    main()

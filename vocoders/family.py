@@ -1,0 +1,40 @@
+"""A family of vocoders: one network in several sizes, and what goes with it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from ..runtime.mel import FrontEnd
+from .objectives import Objective
+from .plan import TrainingPlan
+
+if TYPE_CHECKING:
+    from .adversarial import Adversary
+
+
+@dataclass(frozen=True)
+class Family:
+    """What a network file says about its network; the registry finds it by `name`.
+
+    `config` is the dataclass that `network` is built from, `sizes` its presets; a config has `n_mels` and `hop_length`.
+    `inputs(config, frames)`: zeros in the shapes of one call on `frames` frames. `objective(front_end)`: what the quick recipe
+    and QAT minimise; `objective_name` is how cards call it. `sampler`: settings for `runtime.samplers.make_sampler`.
+    `plan`: the quick recipe's optimiser. `adversary(config, front_end)` and `adversarial_plan`: discriminators, losses and
+    optimiser of the paper; None where the paper has none. `forms`: the graphs that are exported, by the compress floor.
+    """
+
+    name: str
+    title: str
+    config: type
+    network: Callable[[Any], nn.Module]
+    sizes: Mapping[str, Any]
+    inputs: Callable[[Any, int], tuple[Tensor, ...]]
+    objective: Callable[[FrontEnd], Objective]
+    objective_name: str
+    sampler: Mapping[str, Any]
+    plan: TrainingPlan
+    adversary: "Callable[[Any, FrontEnd], Adversary] | None" = None
+    adversarial_plan: TrainingPlan | None = None
+    forms: Any = field(default=None)

@@ -1,0 +1,37 @@
+"""Forms: the callable graphs of a network, with a fixed signature each, that are traced, quantized and exported."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+Nested = Tensor | list[Tensor]
+
+
+@dataclass(frozen=True)
+class Form:
+    """One graph of a vocoder. `module` holds the network's own submodules under the paths they have in the network.
+
+    inputs: example tensors by name (a list for an input that is many); axes: for each input, axis -> multiple of the frame count;
+    outputs: names; links: input name -> table key of the tensor another form gives out, so that both ends share one scale.
+    """
+
+    name: str
+    module: nn.Module
+    inputs: dict[str, Nested]
+    axes: dict[str, dict[int, int]]
+    outputs: tuple[str, ...]
+    links: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def flat_inputs(self) -> dict[str, Tensor]:
+        """Inputs with lists laid out as name_0, name_1, ..."""
+        flat: dict[str, Tensor] = {}
+        for name, value in self.inputs.items():
+            flat.update({name: value} if isinstance(value, Tensor) else {f"{name}_{i}": tensor for i, tensor in enumerate(value)})
+        return flat
+
+
+def feed_forward_form(network: nn.Module, n_mels: int, hop_length: int, frames: int = 24) -> list[Form]:
+    """The one form of a network that maps mel (1, n_mels, F) to waveform (1, 1, hop_length * F)."""
+    return [Form("network", network, {"mel": torch.rand(1, n_mels, frames)}, {"mel": {2: 1}}, ("waveform",))]

@@ -1,0 +1,40 @@
+"""The families this vcompress knows. A new one is its file and its line here; it is imported when it is asked for."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ..errors import VcompressError
+
+if TYPE_CHECKING:
+    from .family import Family
+
+_FAMILIES = {
+    "melgan": ".melgan",
+    "hifigan": ".hifigan",
+    "diffwave": ".diffwave",
+}
+
+
+def family_names() -> tuple[str, ...]:
+    """Every family, in the order of the tables."""
+    return tuple(_FAMILIES)
+
+
+def check_family(name: str) -> str:
+    """The family's name as the registry spells it. Raises VcompressError when there is none, listing those there are."""
+    spelled = name.lower().replace("-", "").replace("_", "")
+    if spelled not in _FAMILIES:
+        raise VcompressError(f"There is no vocoder family {name!r}; choose one of {', '.join(_FAMILIES)}.")
+    return spelled
+
+
+def find_family(name: str) -> "Family":
+    """The family of that name; imports torch. Raises VcompressError when there is none."""
+    return import_module(_FAMILIES[check_family(name)], __package__).FAMILY
+
+
+def find_size(family: "Family", size: str) -> str:
+    """The size's name as the family spells it. Raises VcompressError when there is none, listing those there are."""
+    if size.upper() not in family.sizes:
+        raise VcompressError(f"{family.title} has no size {size!r}; choose one of {', '.join(family.sizes)}.")
+    return size.upper()
