@@ -5,7 +5,15 @@ from typing import Literal
 
 from .pareto import Objective, Sense
 
+MINUS = "\N{MINUS SIGN}"
+TIMES = "\N{MULTIPLICATION SIGN}"
+
 Kind = Literal["size", "speed", "energy", "quality", "fidelity", "other"]
+
+
+def signed(number: str) -> str:
+    """A formatted number with the typographic minus, which is as wide as a plus."""
+    return number.replace("-", MINUS)
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class Column:
 
 
 COLUMNS = (
-    Column("file_bytes", "File", "size", "min", "MB", 2, 1e6, "bytes of all ONNX graphs of the artifact"),
+    Column("file_bytes", "File size", "size", "min", "MB", 2, 1e6, "bytes of all ONNX graphs of the artifact"),
     Column("weight_bytes", "Weights", "size", "min", "kB", 0, 1e3, "bytes of the weights"),
     Column("scale_bytes", "Scales", "size", "min", "kB", 1, 1e3, "bytes of scales and zero points"),
     Column("bias_bytes", "Biases", "size", "min", "kB", 1, 1e3, "bytes of the biases"),
@@ -72,5 +80,13 @@ STEP = "snr_step_"
 def column_of(metric: str, unit: str = "") -> Column:
     """The column of a metric, also of one that is not listed."""
     if metric.startswith(STEP):
-        return Column(metric, f"SNR after step {metric[len(STEP) :]}", "fidelity", "max", "dB", 1, meaning="the state fed back, against fp32's, from the same noise")
+        return Column(
+            metric,
+            f"SNR after step {metric[len(STEP) :] or 'n'}",
+            "fidelity",
+            "max",
+            "dB",
+            1,
+            meaning="the state fed back, against fp32's, from the same noise",
+        )
     return BY_METRIC.get(metric) or Column(metric, metric, "other", "min", unit, 3)

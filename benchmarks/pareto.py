@@ -60,6 +60,4 @@ def front(points: Sequence[Point], objectives: Sequence[Objective], groups: Sequ
     costs = [_costs(point, objectives) for point in points]
     labels = [None] * len(points) if groups is None else list(groups)
     known = [(label, cost) for label, cost in zip(labels, costs, strict=True) if cost is not None]
-    return [
-        mine is not None and not any(label == theirs and _beats(cost, mine) for theirs, cost in known) for label, mine in zip(labels, costs, strict=True)
-    ]
+    return [mine is not None and not any(label == theirs and _beats(cost, mine) for theirs, cost in known) for label, mine in zip(labels, costs, strict=True)]

@@ -58,6 +58,13 @@ class Row:
         return self.baseline_recipe
 
 
+def recipe_word(recipe: str) -> str:
+    """The recipe as written in a chart: "static_w8a8" -> "static"."""
+    plain = recipe.removeprefix(FOLDED)
+    word = "control" if plain.startswith("control_") else plain.removesuffix("_w8a8").removesuffix("_w8").replace("_", " ")
+    return f"folded {word}" if recipe.startswith(FOLDED) else word
+
+
 def threads_of(record: Record) -> int:
     """The threads of a figure, 0 where it depends on none."""
     threads = record.settings.get("threads", 0)

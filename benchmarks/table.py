@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .columns import BY_METRIC, COLUMNS, QUALITY, Column
+from .columns import BY_METRIC, COLUMNS, QUALITY, TIMES, Column, signed
 from .paired import Difference, absence, compare
-from .rows import Row, row_named, threads_of
+from .rows import Row, recipe_word, row_named, threads_of
 from .verdict import Outcome, judge, ratio
 
 ABSENT = "-"
@@ -14,12 +14,15 @@ CONTROL_MARK = "↳ "  # a control stands right below the QAT row that it belong
 
 @dataclass(frozen=True)
 class Cell:
-    """What a table shows at one place: `sub` is a smaller second line, `note` the reason of an absence, `mark` an outcome's name."""
+    """What a table shows at one place: `sub` is a smaller second line, `tip` shows when it is pointed at,
+    `note` is the reason of an absence, `mark` an outcome's name.
+    """
 
     text: str
     sub: str = ""
     note: str = ""
     mark: str = ""
+    tip: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Table:
         return list(dict.fromkeys(cell.note for line in self.lines for cell in line.cells if cell.note))
 
     def markdown(self) -> str:
-        """The table for a terminal or a README, its notes below."""
+        """The table for a terminal or a README, its notes below, without the second lines of its cells."""
         notes = self.notes
         rows = [["Vocoder", "Recipe", *(f"{h.label} ({h.sub})" if h.sub else h.label for h in self.headings)]]
         for line in self.lines:
@@ -67,8 +70,7 @@ class Table:
 
 
 def _plain(cell: Cell, notes: list[str]) -> str:
-    text = f"{cell.text} ({cell.sub})" if cell.sub else cell.text
-    return f"{text} [{notes.index(cell.note) + 1}]" if cell.note else text
+    return f"{cell.text} [{notes.index(cell.note) + 1}]" if cell.note else cell.text
 
 
 def key_table(rows: Sequence[Row]) -> Table:
@@ -76,17 +78,23 @@ def key_table(rows: Sequence[Row]) -> Table:
     pesq, mel, snr, energy = (BY_METRIC[metric] for metric in ("pesq_wb", "log_mel_l1", "snr_fp32", "energy"))
     makers: list[tuple[Heading, Callable[[Row], Cell]]] = [
         (_heading(BY_METRIC["file_bytes"]), lambda row: _value(row, BY_METRIC["file_bytes"])),
-        (Heading("Size", "× fp32", "file over that of fp32; below it, weights + scales + biases over the fp32 weights"), lambda row: _size_ratio(rows, row)),
+        (
+            Heading("Size", f"{TIMES} fp32", "file over that of fp32; below it, weights + scales + biases over the fp32 weights"),
+            lambda row: _size_ratio(rows, row),
+        ),
         (_heading(BY_METRIC["rtf"]), lambda row: _rtf(row)),
-        (Heading("Speed", "× fp32", "RTF of fp32 over that of the row, same machine, back end and threads"), lambda row: _speed_ratio(rows, row)),
+        (Heading("Speed", f"{TIMES} fp32", "RTF of fp32 over that of the row, same machine, back end and threads"), lambda row: _speed_ratio(rows, row)),
         (_heading(pesq), lambda row: _value(row, pesq)),
-        (Heading("Δ PESQ wb", "95 % interval", "paired mean over the clips, against the control for QAT and fp32 for others"), lambda row: _delta(rows, row, pesq)),
+        (
+            Heading("Δ PESQ wb", "95 % interval", "paired mean over the clips, against the control for QAT and fp32 for others"),
+            lambda row: _delta(rows, row, pesq),
+        ),
         (_heading(mel), lambda row: _value(row, mel)),
         (
             Heading("Δ log-mel", "95 % interval", "paired mean over the clips, relative to the reference row's mean"),
             lambda row: _delta(rows, row, mel, relative=True),
         ),
-        (_heading(snr), lambda row: Cell("reference") if row.recipe == "fp32" else _value(row, snr)),
+        (_heading(snr), lambda row: _snr(row, snr)),
         (_heading(energy), lambda row: _value(row, energy)),
         (Heading("Verdict"), lambda row: _verdict(rows, row)),
     ]
@@ -141,8 +149,14 @@ def _value(row: Row, column: Column) -> Cell:
 
 def _rtf(row: Row) -> Cell:
     column, cell = BY_METRIC["rtf"], _value(row, BY_METRIC["rtf"])
-    others = [f"{threads_of(r)} threads: {column.text(r.value)}" for r in row.figures.get("rtf", ())[1:] if r.value is not None]
+    others = [f"{threads_of(r)} thr. {column.text(r.value)}" for r in row.figures.get("rtf", ())[1:] if r.value is not None]
     return Cell(cell.text, ", ".join(others), cell.note)
+
+
+def _snr(row: Row, column: Column) -> Cell:
+    if row.recipe.endswith("fp32") and row.value(column.metric) is None:
+        return Cell("reference")
+    return _value(row, column)
 
 
 def _size_ratio(rows: Sequence[Row], row: Row) -> Cell:
@@ -182,14 +196,14 @@ def _delta(rows: Sequence[Row], row: Row, column: Column, relative: bool = False
         return Cell("reference")
     if difference.value is None or (relative and difference.relative is None):
         return Cell(ABSENT, note=difference.reason or f"{column.label} of {difference.reference} is 0")
-    return Cell(_signed(difference, column, relative), f"vs {difference.reference}")
+    return Cell(_signed(difference, column, relative), f"vs {recipe_word(difference.reference)}")
 
 
 def _signed(difference: Difference, column: Column, relative: bool = False) -> str:
     value, half = (difference.relative, difference.relative_half_width) if relative else (difference.value, difference.half_width)
     assert value is not None
     scale, digits, unit = (100.0, 1, " %") if relative else (1 / column.scale, column.digits + 1, "")
-    text = f"{value * scale:+.{digits}f}".replace("-", "−")
+    text = signed(f"{value * scale:+.{digits}f}")
     return f"{text} ± {half * scale:.{digits}f}{unit}" if half is not None else f"{text}{unit}"
 
 
@@ -197,4 +211,5 @@ def _verdict(rows: Sequence[Row], row: Row) -> Cell:
     verdict = judge(rows, row)
     if verdict.outcome is Outcome.UNKNOWN:
         return Cell(ABSENT, note=verdict.why, mark=verdict.outcome.name.lower())
-    return Cell(verdict.outcome.value, verdict.why, mark=verdict.outcome.name.lower())
+    beyond = "interval reaches beyond" if verdict.outcome is Outcome.UNSURE else ""
+    return Cell(verdict.outcome.value, beyond, mark=verdict.outcome.name.lower(), tip=verdict.why)

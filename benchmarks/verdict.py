@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .columns import TIMES
 from .paired import Difference, compare
-from .rows import Row, row_named
+from .rows import Row, row_named, threads_of
 
 TRAINED = 2.0  # PESQ wide band of fp32; below it a vocoder is too rough for a difference to mean anything
 
@@ -63,7 +64,7 @@ def judge(rows: Sequence[Row], row: Row) -> Verdict:
     differences = compare(rows, row, "pesq_wb"), compare(rows, row, "log_mel_l1")
     outcomes = [_outcome(*losses) for losses in (_pesq_loss(differences[0], bound), _mel_loss(differences[1], bound))]
     if Outcome.UNKNOWN in outcomes:
-        return Verdict(Outcome.UNKNOWN, next(d.reason for d in differences if d is None or d.value is None) if all(differences) else "")
+        return Verdict(Outcome.UNKNOWN, next((d.reason for d in differences if d and d.reason), "the reference's log-mel L1 is 0"))
     worst = max(outcomes, key=[Outcome.KEPT, Outcome.UNSURE, Outcome.LOST].index)
     reference = differences[0].reference if differences[0] else ""
     return Verdict(worst, f"allowed against {reference}: {bound}" + ("; the 95 % interval reaches beyond" if worst is Outcome.UNSURE else ""))
@@ -108,18 +109,21 @@ def headline(rows: Sequence[Row]) -> str:
     judged = [outcome for _, outcome in verdicts if outcome in (Outcome.KEPT, Outcome.UNSURE, Outcome.LOST)]
     quality = []
     if judged:
-        kept = sum(outcome is not Outcome.LOST for outcome in judged)
-        quality.append(f"{kept} of {len(judged)} quantized rows keep the quality of their reference")
+        words = {Outcome.KEPT: "keep the quality of their reference", Outcome.UNSURE: "keep it on average", Outcome.LOST: "lose quality"}
+        counts = [f"{judged.count(outcome)} {words[outcome]}" for outcome in words if outcome in judged]
+        quality.append(f"of {len(judged)} quantized rows judged {', '.join(counts)}")
     if untrained := sorted({row.name for row, outcome in verdicts if outcome is Outcome.UNTRAINED}):
         quality.append(f"{' and '.join(untrained)} {'is' if len(untrained) == 1 else 'are'} not trained enough to judge")
     return "; ".join([costs, *quality]) + "."
 
 
 def ratio(rows: Sequence[Row], row: Row, metric: str) -> float | None:
-    """Value of the baseline row (fp32, folded alike) over the row's; None where one is missing or zero."""
+    """Value of the baseline row (fp32, folded alike) over the row's; None where one is missing or zero, or the threads differ."""
     baseline = row_named(rows, row.name, row.baseline_recipe)
-    own, base = row.value(metric), baseline.value(metric) if baseline else None
-    return base / own if own and base else None
+    own, base = row.figure(metric), baseline.figure(metric) if baseline else None
+    if not own or not base or not own.value or not base.value or threads_of(own) != threads_of(base):
+        return None
+    return base.value / own.value
 
 
 def _range(rows: Sequence[Row], quantized: Sequence[Row], metric: str) -> str:
@@ -127,4 +131,4 @@ def _range(rows: Sequence[Row], quantized: Sequence[Row], metric: str) -> str:
     if not ratios:
         return ""
     low, high = f"{ratios[0]:.1f}", f"{ratios[-1]:.1f}"
-    return f"{low}×" if low == high else f"{low}× to {high}×"
+    return f"{low}{TIMES}" if low == high else f"{low}{TIMES} to {high}{TIMES}"

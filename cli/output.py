@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
-Progress = Callable[[int, int], None]
+Progress = Callable[..., None]  # (done, total) or (done, total, what is being done)
 
 
 def print_json(document: Any) -> None:
@@ -33,11 +33,12 @@ def working() -> Iterator[None]:
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Progress]:
-    """A bar on stderr, moved by calling what is given with (done, total)."""
+    """A bar on stderr, where that is a terminal; moved by calling what is given with (done, total) or (done, total, what)."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(title, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+        yield lambda done, total, what="": progress.update(task, completed=done, total=total, description=what or title)

@@ -19,7 +19,7 @@ class ActivationQuantizer(FakeQuantizeBase):
     """u8 in [0, 255], one scale and zero point.
 
     `observing` collects extremes and samples; `choose_range` then picks the clipping of least squared error; `tracking` lets
-    the extremes follow the network while it is trained, the clipping ratio kept; `faking` rounds and clips.
+    the extremes follow the network while gradients flow, the clipping ratio kept; `faking` rounds and clips.
     """
 
     dtype, qscheme, quant_min, quant_max, ch_axis, is_dynamic = torch.uint8, torch.per_tensor_affine, 0, 255, -1, False
@@ -37,7 +37,7 @@ class ActivationQuantizer(FakeQuantizeBase):
         self._samples: list[Tensor] = []
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.fixed and (self.observing or (self.tracking and self.training)):
+        if not self.fixed and (self.observing or (self.tracking and torch.is_grad_enabled())):
             self._observe(x.detach())
         if self.faking:
             x = torch.fake_quantize_per_tensor_affine(x, self.scale, self.zero_point, self.quant_min, self.quant_max)

@@ -1,29 +1,31 @@
 """From a trained network to the folded float network: what every recipe starts from. The numbers it computes do not change."""
 
-import copy
+from torch import Tensor, nn
 
-from torch import nn
-from torch.nn.utils import parametrize
-
+from ..vocoders.folding import fold as fold_weight_norm
 from .polyphase import Polyphase
 
 
+class PointwiseLinear(nn.Module):
+    """A linear layer as a convolution of one sample: ONNX Runtime has no integer Gemm with a scale for each output."""
+
+    def __init__(self, linear: nn.Linear):
+        super().__init__()
+        self.convolution = nn.Conv1d(linear.in_features, linear.out_features, 1, bias=linear.bias is not None)
+        self.convolution.weight.data = linear.weight.data.unsqueeze(-1)
+        if self.convolution.bias is not None:
+            self.convolution.bias.data = linear.bias.data
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C) -> (B, C')."""
+        return self.convolution(x.unsqueeze(-1)).squeeze(-1)
+
+
 def fold(network: nn.Module) -> nn.Module:
-    """A copy without weight norm and with every transposed convolution in polyphase form."""
-    folded = copy.deepcopy(network)
-    for module in list(folded.modules()):
-        if parametrize.is_parametrized(module, "weight"):
-            _unparametrize(module)
-    for path, module in list(folded.named_modules()):
-        if isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d):
+    """The network, changed in place: no weight norm, every transposed convolution in polyphase form, linear layers pointwise."""
+    fold_weight_norm(network)
+    for path, module in list(network.named_modules()):
+        if isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.Linear):
             parent, _, name = path.rpartition(".")
-            setattr(folded.get_submodule(parent), name, Polyphase(module))
-    return folded.eval()
-
-
-def _unparametrize(module: nn.Module) -> None:
-    """What `remove_parametrizations` does, without changing the class that a copy shares with its original."""
-    weight = module.weight.detach().clone()  # type: ignore[operator]
-    module.__class__ = parametrize.type_before_parametrizations(module)
-    del module.parametrizations
-    module.register_parameter("weight", nn.Parameter(weight))
+            setattr(network.get_submodule(parent), name, PointwiseLinear(module) if isinstance(module, nn.Linear) else Polyphase(module))
+    return network.eval()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch.export import Dim
 from torch.fx import GraphModule, Node
-from torchao.quantization.pt2e import move_exported_model_to_eval, move_exported_model_to_train
+from torchao.quantization.pt2e import allow_exported_model_train_eval, move_exported_model_to_eval
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_qat_pt2e
 
 from ..vocoders.forms import Form
@@ -38,11 +38,15 @@ class PreparedGraph:
             elif isinstance(quantizer, WeightQuantizer):
                 quantizer.faking = faking
 
-    def train(self, training: bool = True) -> None:
-        """Exported graphs have no .train(): this is it."""
-        (move_exported_model_to_train if training else move_exported_model_to_eval)(self.module)
-        for quantizer in self.tensors.values():
-            quantizer.training = training
+    def share(self, key: str, quantizer: ActivationQuantizer) -> None:
+        """Put another graph's quantizer in the place of this graph's own for a tensor."""
+        own = self.tensors[key]
+        for name, module in list(self.module.named_modules(remove_duplicate=False)):
+            if module is own:
+                parent, _, attribute = name.rpartition(".")
+                setattr(self.module.get_submodule(parent), attribute, quantizer)
+        for other in [k for k, q in self.tensors.items() if q is own]:
+            self.tensors[other] = quantizer
 
     def converted(self) -> GraphModule:
         """The graph with integer weights, and quantize and dequantize operators in place of the fake quantizers. Ends this object's use."""
@@ -78,9 +82,9 @@ def prepare(form: Form, floats: Mapping[str, str]) -> PreparedGraph:
     for node in module.graph.nodes:
         if node.op == "call_module" and isinstance(modules.get(str(node.target)), ActivationQuantizer):
             tensors[keys[node.args[0].name]] = modules[str(node.target)]  # type: ignore[assignment]
-    prepared = PreparedGraph(form, module, tensors, quantizer.quantized, quantizer.skipped)
-    prepared.train(False)
-    return prepared
+    move_exported_model_to_eval(module)
+    allow_exported_model_train_eval(module)
+    return PreparedGraph(form, module, tensors, quantizer.quantized, quantizer.skipped)
 
 
 def tensor_keys(graph: GraphModule, form: Form) -> Iterator[tuple[Node, str]]:

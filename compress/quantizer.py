@@ -48,10 +48,8 @@ WEIGHT = QuantizationSpec(
 
 
 def _bounded(scale: float, zero_point: int) -> QuantizationSpec:
-    def make(**settings: object) -> ActivationQuantizer:
-        return ActivationQuantizer(fixed=(scale, zero_point), **settings)
-
-    return QuantizationSpec(dtype=torch.uint8, quant_min=0, quant_max=255, qscheme=torch.per_tensor_affine, observer_or_fake_quant_ctr=make)  # type: ignore[arg-type]
+    make = ActivationQuantizer.with_args(fixed=(scale, zero_point))
+    return QuantizationSpec(dtype=torch.uint8, quant_min=0, quant_max=255, qscheme=torch.per_tensor_affine, observer_or_fake_quant_ctr=make)
 
 
 def _bias(layer: Node) -> DerivedQuantizationSpec:

@@ -16,13 +16,13 @@ MOVEMENT = ("Reshape", "Transpose", "Slice", "Pad", "Unsqueeze", "Squeeze")
 
 
 def make_integer(model: ir.Model, integer_ports: Collection[str]) -> None:
-    """Apply every rewrite in place. `integer_ports`: inputs and outputs that carry integers instead of floats."""
+    """Apply every rewrite in place. `integer_ports`: inputs and outputs that carry integers instead of floats, (B, C, T) as (B, T, C)."""
     _rewrite(model, _scaling_to_scale)
     _rewrite(model, _movement_on_integers)
     _rewrite(model, _tanh_to_sigmoid)
     for value in list(model.graph.inputs):
         if value.name in integer_ports:
-            _integer_input(value)
+            _integer_input(model.graph, value)
     for index, value in enumerate(list(model.graph.outputs)):
         if value.name in integer_ports:
             _integer_output(model.graph, index)
@@ -127,14 +127,20 @@ def _scalar(graph: ir.Graph, number: np.generic) -> ir.Value:
     return graph.initializers[name]
 
 
-def _integer_input(value: ir.Value) -> None:
+def _integer_input(graph: ir.Graph, value: ir.Value) -> None:
     """input -> Q -> ...: the input itself is the integer."""
     quantizers = [use.node for use in value.uses()]
     if not quantizers or any(q.op_type != "QuantizeLinear" for q in quantizers):
         return
     value.dtype = quantizers[0].outputs[0].dtype
+    integer = value
+    if value.shape is not None and len(value.shape) == 3:
+        value.shape = ir.Shape([value.shape[0], value.shape[2], value.shape[1]])
+        transpose = _transposed(value)
+        graph.insert_before(graph[0], transpose)
+        integer = transpose.outputs[0]
     for quantize in quantizers:
-        ir.convenience.replace_all_uses_with(quantize.outputs[0], value)
+        ir.convenience.replace_all_uses_with(quantize.outputs[0], integer)
         quantize.replace_input_with(0, None)
 
 
@@ -146,6 +152,18 @@ def _integer_output(graph: ir.Graph, index: int) -> None:
         return
     integer, name = source.inputs[0], value.name
     value.name = f"{name}_float"
+    if value.shape is not None and len(value.shape) == 3:
+        transpose = _transposed(integer)
+        transpose.outputs[0].shape = ir.Shape([value.shape[0], value.shape[2], value.shape[1]])
+        transpose.outputs[0].dtype = integer.dtype
+        graph.append(transpose)
+        integer = transpose.outputs[0]
+    else:
+        integer.shape = value.shape
     integer.name = name
-    integer.shape = value.shape
     graph.outputs[index] = integer
+
+
+def _transposed(value: ir.Value) -> ir.Node:
+    """Channels last: the layout of ONNX Runtime's integer convolutions, which then need no transposition at the port."""
+    return ir.Node("", "Transpose", [value], [ir.AttrInt64s("perm", [0, 2, 1])])

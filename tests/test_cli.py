@@ -12,19 +12,16 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import CommandLine
-from tiny import tiny_artifact, tone
+from tiny import tiny_artifact, tiny_run, tone
 
 from vcompress import __main__, __version__
 from vcompress.cli.app import COMMANDS
 from vcompress.runtime.artifact import Artifact
 from vcompress.runtime.backends import load
 from vcompress.runtime.synthesis import synthesize
+from vcompress.runtime.workspace import Workspace
 
 HEAVY = ("torch", "onnxruntime", "onnx", "plotly", "matplotlib", "numpy", "pydantic")
-
-
-def run_process(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "vcompress", *arguments], text=True, capture_output=True, timeout=120, **options)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["list"], ["list", "--json"], ["bench", "--help"], ["qat", "--help"]], ids=" ".join)
@@ -116,6 +113,64 @@ def test_demo_corpus_prints_its_folder(vcompress: CommandLine, tmp_path: Path, m
     assert answer.code == 0 and folder.is_relative_to(tmp_path)
     assert len(list(folder.rglob("*.flac"))) == 6 and (folder / "metadata.csv").is_file()
     assert json.loads(vcompress("demo-corpus", "--json").out) == {"folder": str(folder)}
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Path:
+    """Two prompts in two takes: one is held out by `--validation held`."""
+    for index, stem in enumerate(("held_1", "held_2", "kept_1", "kept_2")):
+        path = tmp_path / "recordings" / f"{stem}.wav"
+        path.parent.mkdir(exist_ok=True)
+        soundfile.write(path, tone(0.6, level=0.1 + 0.02 * index), 16000)
+    return tmp_path / "recordings"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """An old and a new fp32 run and a static one, all with artifacts."""
+    workspace = Workspace(tmp_path / "runs")
+    for recipe, seed in (("fp32", 0), ("fp32", 1), ("static_w8a8", 2)):
+        tiny_run(workspace, recipe, seed)
+    return workspace
+
+
+def test_bench_takes_the_newest_artifact_of_every_recipe(vcompress: CommandLine, workspace: Workspace) -> None:
+    answer = vcompress("bench", "--workspace", workspace.root, "--measure", "size", "--json")
+    assert answer.code == 0
+    document = json.loads(answer.out)
+    assert document["records"] == str(workspace.records)
+    measured = {(figure["recipe"], figure["artifact"]) for figure in document["figures"]}
+    newest = {recipe: Artifact.open(next(workspace.runs(recipe=recipe)).artifact).identity for recipe in ("fp32", "static_w8a8")}
+    assert measured == set(newest.items())
+
+
+def test_bench_takes_the_artifacts_and_clips_it_is_given(vcompress: CommandLine, workspace: Workspace, recordings: Path) -> None:
+    artifact = next(workspace.runs(recipe="static_w8a8")).artifact
+    arguments = ["--workspace", workspace.root, "--data", recordings, "--validation", "held", "--measure", "quality", "--json"]
+    figures = json.loads(vcompress("bench", artifact, *arguments).out)["figures"]
+    assert {figure["recipe"] for figure in figures} == {"static_w8a8"}
+    mel = next(figure for figure in figures if figure["metric"] == "log_mel_l1")
+    assert len(mel["samples"]) == 2
+    one = json.loads(vcompress("bench", artifact, *arguments, "--clips", "1").out)["figures"]
+    assert len(next(figure for figure in one if figure["metric"] == "log_mel_l1")["samples"]) == 1
+
+
+def test_bench_and_pareto_print_the_key_table(vcompress: CommandLine, workspace: Workspace) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    pytest.importorskip("jinja2", reason="jinja2 is not installed")
+    answer = vcompress("bench", "--workspace", workspace.root, "--measure", "size", "--measure", "rtf", "--repeats", 3, "--threads", 1, "--threads", 2)
+    assert answer.code == 0
+    assert "| static_w8a8" in answer.out and str(workspace.records) in answer.out
+    assert "hifigan-s fp32: rtf = " in answer.err
+    before = workspace.records.read_text()
+    again = vcompress("bench", "--workspace", workspace.root, "--measure", "size", "--measure", "rtf", "--repeats", 3, "--threads", 1, "--threads", 2)
+    assert again.out == answer.out and workspace.records.read_text() == before
+    page = vcompress("pareto", "--workspace", workspace.root)
+    assert page.code == 0 and "| static_w8a8" in page.out
+    assert page.out.rstrip().splitlines()[-1] == str(workspace.root / "report" / "report.html")
+    paths = json.loads(vcompress("pareto", "--workspace", workspace.root, "--out", workspace.root / "page", "--json").out)
+    assert {key: Path(path).name for key, path in paths.items()} == {"html": "report.html", "csv": "pareto.csv", "png": "pareto.png"}
+    assert all(Path(path).is_file() and Path(path).parent == workspace.root / "page" for path in paths.values())
 
 
 def test_ends_with_a_sentence_when_interrupted(vcompress: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -22,6 +23,7 @@ FORMAT = 1
 SHIPPED = Path(__file__).parent / "weights"
 LIGHTNING_KEY = "vcompress"  # where a Lightning checkpoint of this project keeps the metadata
 LIGHTNING_PREFIX = "network."
+DISCRIMINATOR_PREFIX = "adversary."
 
 
 @dataclass(frozen=True)
@@ -116,13 +118,27 @@ def read_checkpoint(path: str | Path, family: str | None = None, size: str | Non
         raise VcompressError(f"{path} cannot be read ({error.strerror}); check its permissions.") from None
     if not start:
         raise VcompressError(f"{path} is empty; copy or train the checkpoint again.")
-    metadata, weights = _read_safetensors(path) if start[8:] == b"{" else _read_lightning(path)
+    if start[8:] == b"{":
+        metadata, weights = _read_safetensors(path)
+    else:
+        metadata, state = _read_lightning(path)
+        weights = _part(state, LIGHTNING_PREFIX)
     checkpoint = _parse(path, metadata, weights)
     _check_wanted(path, checkpoint, family, size)
     _check_shapes(path, checkpoint)
     checkpoint = replace(checkpoint, weights={key: value.float() for key, value in weights.items()})
     _check_finite(checkpoint.weights, str(path), "train it again or take an older checkpoint")
     return checkpoint
+
+
+def read_discriminators(path: str | Path) -> State:
+    """The adversary's state in the `last.ckpt` of an adversarial training; nothing for any other checkpoint."""
+    path = Path(path)
+    return _part(_read_lightning(path)[1], DISCRIMINATOR_PREFIX) if zipfile.is_zipfile(path) else {}
+
+
+def _part(state: State, prefix: str) -> State:
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, str], State]:
@@ -142,7 +158,7 @@ def _read_lightning(path: Path) -> tuple[dict[str, str], State]:
         raise VcompressError(f"{path} is not a checkpoint, is damaged, or holds code, which is never run; give a .safetensors file or a last.ckpt.") from None
     if not isinstance(raw, dict) or not isinstance(raw.get(LIGHTNING_KEY), dict) or not isinstance(raw.get("state_dict"), dict):
         raise VcompressError(f"{path} is not a checkpoint of vcompress; give a .safetensors file or a last.ckpt that vcompress train wrote.")
-    return raw[LIGHTNING_KEY], {key.removeprefix(LIGHTNING_PREFIX): value for key, value in raw["state_dict"].items() if key.startswith(LIGHTNING_PREFIX)}
+    return raw[LIGHTNING_KEY], raw["state_dict"]
 
 
 def _parse(path: Path, metadata: dict[str, str], weights: State) -> Checkpoint:
@@ -171,7 +187,9 @@ def _check_wanted(path: Path, checkpoint: Checkpoint, family: str | None, size: 
         title = find_family(checkpoint.family).title
         raise VcompressError(f"{path} holds {title} {checkpoint.size}, not {wanted.title}; give a checkpoint of {wanted.title}.")
     if size is not None and find_size(wanted, size) != checkpoint.size:
-        raise VcompressError(f"{path} holds {wanted.title} {checkpoint.size}, not {wanted.title} {size.upper()}; give a checkpoint of that size or --size {checkpoint.size}.")
+        raise VcompressError(
+            f"{path} holds {wanted.title} {checkpoint.size}, not {wanted.title} {size.upper()}; give a checkpoint of that size or --size {checkpoint.size}."
+        )
 
 
 def _check_shapes(path: Path, checkpoint: Checkpoint) -> None:

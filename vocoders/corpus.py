@@ -68,9 +68,11 @@ def read_corpus(folders: Iterable[str | Path], split: Split | None = None) -> Co
 
     Raises VcompressError when a folder is missing or empty, or the split leaves a side without clips.
     """
-    split, training, validation = split or Split(), [], []
-    folders = [Path(folder) for folder in folders]
-    for folder in folders:
+    split = split or Split()
+    training: list[Clip] = []
+    validation: list[Clip] = []
+    paths = [Path(folder) for folder in folders]
+    for folder in paths:
         clips = list(find_clips(folder, split))
         if len(clips) > 1 and len({clip.key for clip in clips}) == 1:  # the number names the prompt here, not the take
             clips = [replace(clip, key=clip.path.stem) for clip in clips]
@@ -78,7 +80,7 @@ def read_corpus(folders: Iterable[str | Path], split: Split | None = None) -> Co
             (validation if split.holds_out(clip.key) else training).append(clip)
     if not training or not validation:
         side = "training" if not training else "validation"
-        names = ", ".join(str(folder) for folder in folders)
+        names = ", ".join(str(folder) for folder in paths)
         raise VcompressError(f"The split leaves no {side} clips in {names}; give --validation PATTERN or another --take-pattern, or more recordings.")
     return Corpus(tuple(training), tuple(validation))
 

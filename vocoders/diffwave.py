@@ -3,16 +3,20 @@
 The network is one, its callable forms several: the whole (training), `conditioner` (mel only, once per utterance) and `step`.
 """
 
+import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..runtime.schedule import align
+from ..runtime.schedule import align, step_code
 from .family import Family
+from .forms import Form, Nested
 from .objectives import DenoisingObjective
 from .plan import TrainingPlan
 
@@ -39,8 +43,8 @@ class DiffWaveConfig:
 SIZES = {"S": DiffWaveConfig(32), "M": DiffWaveConfig(64), "L": DiffWaveConfig(128)}
 
 
-def _conv(*args: int, **kwargs: int) -> nn.Conv1d:
-    layer = nn.Conv1d(*args, **kwargs)
+def _conv(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> nn.Conv1d:
+    layer = nn.Conv1d(inputs, outputs, kernel, dilation=dilation, padding=dilation * (kernel // 2))
     nn.init.kaiming_normal_(layer.weight)
     return layer
 
@@ -77,7 +81,7 @@ class ResidualLayer(nn.Module):
 
     def __init__(self, channels: int, dilation: int):
         super().__init__()
-        self.dilated = _conv(channels, 2 * channels, 3, padding=dilation, dilation=dilation)
+        self.dilated = _conv(channels, 2 * channels, 3, dilation)
         self.output = _conv(channels, 2 * channels, 1)
 
     def forward(self, x: Tensor, shift: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
@@ -146,6 +150,64 @@ class DiffWave(nn.Module):
         return self.denoiser(audio, self.shifts(code), self.conditioner(mel))
 
 
+class ConditionerForm(nn.Module):
+    """What is computed once for an utterance."""
+
+    def __init__(self, network: DiffWave):
+        super().__init__()
+        self.conditioner = network.conditioner
+
+    def forward(self, mel: Tensor) -> list[Tensor]:
+        return self.conditioner(mel)
+
+
+class StepForm(nn.Module):
+    """What is computed at every step. `step` is what the network's shifts take: a code, or the index of a folded schedule."""
+
+    def __init__(self, network: DiffWave):
+        super().__init__()
+        self.shifts, self.denoiser = network.shifts, network.denoiser
+
+    def forward(self, audio: Tensor, step: Tensor, conditions: list[Tensor]) -> Tensor:
+        return self.denoiser(audio, self.shifts(step), conditions)
+
+
+class ConstantShifts(nn.Module):
+    """The shifts of a fixed schedule, in place of `StepShifts`: step index int64 (1,) -> for each layer its shift, (1, C, 1)."""
+
+    def __init__(self, shifts: StepShifts, steps: Sequence[float]):
+        super().__init__()
+        with torch.no_grad():
+            rows = torch.stack(shifts(torch.from_numpy(step_code(np.asarray(steps)))))
+        self.register_buffer("constants", rows.squeeze(-1))  # (layers, steps, C)
+
+    def forward(self, step: Tensor) -> list[Tensor]:
+        return [rows.index_select(0, step).unsqueeze(-1) for rows in self.get_buffer("constants").unbind()]
+
+
+def fold_schedule(network: nn.Module, sampler: Mapping[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
+    """The network and sampler settings with everything that the schedule fixes as constants."""
+    assert isinstance(network, DiffWave)
+    folded = copy.deepcopy(network)
+    folded.shifts = ConstantShifts(network.shifts, sampler["steps"])  # type: ignore[assignment, arg-type]
+    return folded, {**sampler, "folded": True}
+
+
+def diffwave_forms(network: nn.Module, config: DiffWaveConfig, frames: int = 8) -> list[Form]:
+    """`conditioner` and `step`; the conditions have one scale at both ends."""
+    assert isinstance(network, DiffWave)
+    names = [f"condition_{i}" for i in range(config.layers)]
+    mel, audio = torch.rand(1, config.n_mels, frames), torch.randn(1, 1, frames * config.hop_length)
+    conditions = [torch.rand(1, 2 * config.channels, frames * config.hop_length) for _ in names]
+    step: dict[str, Nested] = {"code": torch.rand(1, EMBEDDING)} if isinstance(network.shifts, StepShifts) else {"step": torch.tensor([1])}
+    links = {name: f"conditioner.projections.{i}:conv1d" for i, name in enumerate(names)}
+    inputs: dict[str, Nested] = {"audio": audio, **step, "condition": conditions}
+    return [
+        Form("conditioner", ConditionerForm(network), {"mel": mel}, {"mel": {2: 1}}, tuple(names)),
+        Form("step", StepForm(network), inputs, {"audio": {2: config.hop_length}, "condition": {2: config.hop_length}}, ("noise",), links),
+    ]
+
+
 def _inputs(config: DiffWaveConfig, frames: int) -> tuple[Tensor, ...]:
     return torch.zeros(1, 1, frames * config.hop_length), torch.zeros(1, EMBEDDING), torch.zeros(1, config.n_mels, frames)
 
@@ -163,4 +225,11 @@ FAMILY = Family(
     objective_name="denoising",
     sampler={"name": "diffusion", "betas": list(_SCHEDULE.betas), "steps": list(_SCHEDULE.steps), "noise": True, "folded": False},
     plan=TrainingPlan(batch_size=8, frames=16, every=100),
+    forms=diffwave_forms,
+    compose=lambda graphs: lambda audio, code, mel: graphs["step"](audio, code, graphs["conditioner"](mel)),
+    floats={
+        "denoiser.input": "its input is the waveform, which 8 bits would cover with noise of its own",
+        "denoiser.output": "an 8-bit waveform alone is 40 to 50 dB of noise",
+    },
+    fold_schedule=fold_schedule,
 )

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from ..runtime.mel import FrontEnd
-from .objectives import Objective
+from .forms import Form, feed_forward_forms
+from .objectives import Network, Objective
 from .plan import TrainingPlan
 
 if TYPE_CHECKING:
@@ -22,7 +24,11 @@ class Family:
     `inputs(config, frames)`: zeros in the shapes of one call on `frames` frames. `objective(front_end)`: what the quick recipe
     and QAT minimise; `objective_name` is how cards call it. `sampler`: settings for `runtime.samplers.make_sampler`.
     `plan`: the quick recipe's optimiser. `adversary(config, front_end)` and `adversarial_plan`: discriminators, losses and
-    optimiser of the paper; None where the paper has none. `forms`: the graphs that are exported, by the compress floor.
+    optimiser of the paper; None where the paper has none.
+
+    `forms(network, config)`: the graphs that are calibrated, trained and exported; `compose(graphs)` makes of them what an
+    objective calls. `floats`: paths of layers that no recipe makes integer, and why. `fold_schedule(network, sampler)` makes
+    constants of what the schedule fixes; None where there is no schedule.
     """
 
     name: str
@@ -37,4 +43,7 @@ class Family:
     plan: TrainingPlan
     adversary: "Callable[[Any, FrontEnd], Adversary] | None" = None
     adversarial_plan: TrainingPlan | None = None
-    forms: Any = field(default=None)
+    forms: Callable[[nn.Module, Any], list[Form]] = feed_forward_forms
+    compose: Callable[[Mapping[str, Callable[..., Any]]], Network] = itemgetter("network")
+    floats: Mapping[str, str] = field(default_factory=lambda: {"head": "an 8-bit waveform alone is 40 to 50 dB of noise"})
+    fold_schedule: "Callable[[nn.Module, Mapping[str, Any]], tuple[nn.Module, dict[str, Any]]] | None" = None

@@ -1,5 +1,7 @@
 """Weight norm: folding it into plain weights, and putting plain weights under it."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -34,7 +36,7 @@ def load_folded(network: nn.Module, state: State) -> None:
         if not parametrize.is_parametrized(module, name):
             plain[key] = value
             continue
-        original = module.parametrizations[name]  # type: ignore[index]
+        original: Any = module.parametrizations[name]  # type: ignore[index]
         norm = torch.linalg.vector_norm(value, dim=tuple(range(1, value.ndim)), keepdim=True)
         original.original0.copy_(norm)
         original.original1.copy_(torch.where(norm > 0, value, torch.ones_like(value)))

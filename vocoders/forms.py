@@ -1,6 +1,7 @@
 """Forms: the callable graphs of a network, with a fixed signature each, that are traced, quantized and exported."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,6 @@ class Form:
         return flat
 
 
-def feed_forward_form(network: nn.Module, n_mels: int, hop_length: int, frames: int = 24) -> list[Form]:
+def feed_forward_forms(network: nn.Module, config: Any, frames: int = 24) -> list[Form]:
     """The one form of a network that maps mel (1, n_mels, F) to waveform (1, 1, hop_length * F)."""
-    return [Form("network", network, {"mel": torch.rand(1, n_mels, frames)}, {"mel": {2: 1}}, ("waveform",))]
+    return [Form("network", network, {"mel": torch.rand(1, config.n_mels, frames)}, {"mel": {2: 1}}, ("waveform",))]

@@ -37,7 +37,6 @@ class Keeper(Callback):
         self._saved_at = 0.0
         self._handlers: dict[int, Any] = {}
         self._stop = False
-        self.reached_end = False
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         training = cast("Training", module)
@@ -57,11 +56,10 @@ class Keeper(Callback):
         if interval or stop or training.spent - self._saved_at > SECONDS:
             self._saved_at = training.spent
             _check_finite(training)
-            if trainer.is_global_zero and (interval or training.fraction >= 1):
+            if trainer.is_global_zero and (interval or stop):
                 self._validate(training)
             self._save(trainer)
         if stop:
-            self.reached_end = training.fraction >= 1
             trainer.should_stop = True
 
     def on_train_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
@@ -85,7 +83,7 @@ class Keeper(Callback):
         if not math.isfinite(loss):
             raise VcompressError(f"The validation loss is {loss} after step {training.steps}; go on from an older checkpoint with a lower --learning-rate.")
         point = {"step": training.steps, "seconds": round(training.spent, 1), "validation_loss": loss}
-        if training.steps:
+        if math.isfinite(float(training.last_loss)):  # none yet where a run begins or goes on
             point["training_loss"] = float(training.last_loss)
         with self._curve.open("a", encoding="utf-8") as file:
             file.write(json.dumps(point) + "\n")

@@ -21,7 +21,11 @@ class SpectralLoss(nn.Module):
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         """output, target: float (B, 1, T) -> scalar, about 1 for an untrained network."""
-        total = output.new_zeros(())
+        with torch.autocast(output.device.type, enabled=False):  # log magnitudes need more than 16 bits
+            return self._loss(output, target)
+
+    def _loss(self, output: Tensor, target: Tensor) -> Tensor:
+        total = torch.zeros((), device=output.device)
         for n_fft, hop_length in RESOLUTIONS:
             x, y = (self._magnitude(w, n_fft, hop_length) for w in (output, target))
             mel = self.get_buffer(f"mel_{n_fft}")
@@ -51,7 +55,8 @@ class MelLoss(nn.Module):
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         """output, target: float (B, 1, T) -> scalar."""
-        return (self._log_mel(output) - self._log_mel(target)).abs().mean()
+        with torch.autocast(output.device.type, enabled=False):
+            return (self._log_mel(output) - self._log_mel(target)).abs().mean()
 
     def _log_mel(self, waveform: Tensor) -> Tensor:
         margin = (self.n_fft - self.hop_length) // 2

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SLOPE = 0.2
 
+Padding = Literal["reflect", "zeros"]
+
 
 @dataclass(frozen=True)
 class MelGANConfig:
@@ -28,7 +30,7 @@ class MelGANConfig:
     residual_blocks: int = 2
     ratios: tuple[int, ...] = (8, 8, 2, 2)
     n_mels: int = 80
-    padding: str = "reflect"
+    padding: Padding = "reflect"
     discriminator_channels: int = 16
 
     @property
@@ -43,7 +45,7 @@ SIZES = {"S": MelGANConfig(16, 2), "M": MelGANConfig(32, 3), "L": MelGANConfig(6
 class ResidualBlock(nn.Module):
     """LeakyReLU, dilated conv k3, LeakyReLU, conv k1, plus a conv k1 shortcut: (B, C, T) -> (B, C, T)."""
 
-    def __init__(self, channels: int, dilation: int, padding: str):
+    def __init__(self, channels: int, dilation: int, padding: Padding):
         super().__init__()
         self.dilated = weight_norm(nn.Conv1d(channels, channels, 3, dilation=dilation, padding=dilation, padding_mode=padding))
         self.pointwise = weight_norm(nn.Conv1d(channels, channels, 1))
@@ -57,7 +59,7 @@ class ResidualBlock(nn.Module):
 class Stage(nn.Module):
     """LeakyReLU, transposed conv (x ratio), residual blocks of dilation 3^j: (B, C, T) -> (B, C / 2, ratio T)."""
 
-    def __init__(self, channels: int, ratio: int, blocks: int, padding: str):
+    def __init__(self, channels: int, ratio: int, blocks: int, padding: Padding):
         super().__init__()
         upsample = nn.ConvTranspose1d(channels, channels // 2, 2 * ratio, ratio, padding=ratio // 2 + ratio % 2, output_padding=ratio % 2)
         self.upsample = weight_norm(upsample, dim=0)
@@ -78,9 +80,7 @@ class MelGAN(nn.Module):
         self.config = config
         channels = config.base_channels * 2 ** len(config.ratios)
         self.stem = weight_norm(nn.Conv1d(config.n_mels, channels, 7, padding=3, padding_mode=config.padding))
-        self.stages = nn.ModuleList(
-            Stage(channels // 2**i, ratio, config.residual_blocks, config.padding) for i, ratio in enumerate(config.ratios)
-        )
+        self.stages = nn.ModuleList(Stage(channels // 2**i, ratio, config.residual_blocks, config.padding) for i, ratio in enumerate(config.ratios))
         self.head = weight_norm(nn.Conv1d(config.base_channels, 1, 7, padding=3, padding_mode=config.padding))
 
     def forward(self, mel: Tensor) -> Tensor:

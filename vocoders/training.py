@@ -129,10 +129,12 @@ def train(training: Training, segments: Segments, folder: Path, *reports: Callba
     told of the progress. With several devices each is a process forked here. Raises VcompressError when the loss is no
     longer finite or `last.ckpt` is damaged.
     """
-    plan, last, keeper = training.plan, folder / LAST, Keeper(folder)
+    plan, last = training.plan, folder / LAST
     folder.mkdir(parents=True, exist_ok=True)
-    if last.is_file() and training._checkpoint is not None:
-        read_checkpoint(last, training._checkpoint.family, training._checkpoint.size)
+    if last.is_file():
+        _restore(training, last)
+        if training.fraction >= 1:  # killed between the last step and what its caller does next
+            return True
     with quiet():
         try:
             trainer = lightning.Trainer(
@@ -147,13 +149,26 @@ def train(training: Training, segments: Segments, folder: Path, *reports: Callba
                 enable_progress_bar=False,
                 enable_model_summary=False,
                 num_sanity_val_steps=0,
-                callbacks=[keeper, *reports],
+                callbacks=[Keeper(folder), *reports],
             )
         except (ValueError, RuntimeError, lightning.fabric.utilities.exceptions.MisconfigurationException) as error:
             raise VcompressError(f"This machine cannot train with {plan.devices} x {plan.accelerator} in {plan.precision} ({error}); choose others.") from None
         batches = Batches(segments, plan.batch_size, plan.seed, lambda: training.steps, lambda: (trainer.global_rank, trainer.world_size))
         trainer.fit(training, DataLoader(batches, batch_size=None), ckpt_path=str(last) if last.is_file() else None, weights_only=True)
-    return keeper.reached_end
+    if plan.devices > 1:  # the trained network is in the processes that are gone
+        _restore(training, last)
+    return training.fraction >= 1
+
+
+def _restore(training: Training, last: Path) -> None:
+    if training._checkpoint is not None:
+        read_checkpoint(last, training._checkpoint.family, training._checkpoint.size)  # says in a sentence what is wrong with it
+    try:
+        raw = torch.load(last, weights_only=True, map_location="cpu")
+        training.load_state_dict(raw["state_dict"])
+        training.on_load_checkpoint(raw)
+    except Exception:  # the many ways in which a file is not the checkpoint of this training
+        raise VcompressError(f"{last} is not a checkpoint of this training; remove the run {last.parent} and train again.") from None
 
 
 def _strategy(plan: TrainingPlan, unused_parameters: bool) -> str:

@@ -24,11 +24,4 @@ METRICS: dict[str, Metric | SetMetric] = {
     )
 }
 
-__all__ = ["METRICS", "SNR", "Metric", "Sense", "SetMetric", "sense"]
-
-
-def sense(metric: str) -> Sense:
-    """Which way a record's metric is better. Costs are better lower; speed-ups and SNR higher."""
-    if metric in METRICS:
-        return METRICS[metric].sense
-    return "higher" if metric.startswith(("snr", "speedup")) else "lower"
+__all__ = ["METRICS", "SNR", "Metric", "Sense", "SetMetric"]

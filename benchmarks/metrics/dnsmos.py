@@ -41,7 +41,7 @@ def dnsmos_ovrl(reference: np.ndarray, output: np.ndarray, rate: int) -> float:
     """
     chosen = windows(output, rate)
     chosen = chosen[:1] if len(output) < WINDOW else chosen
-    raw = [_session("sig_bak_ovr").run(None, {"input_1": np.float32(window)[None]})[0][0][2] for window in chosen]
+    raw = [_session("sig_bak_ovr").run(None, {"input_1": window.astype(np.float32)[None]})[0][0][2] for window in chosen]
     return float(np.mean(np.polyval(OVRL_POLYNOMIAL, raw)))
 
 
@@ -98,5 +98,7 @@ def _with_output(model: bytes, tensor: str) -> bytes:
     return model + message(7, message(12, message(1, tensor.encode())))
 
 
-OVRL = Metric("dnsmos_ovrl", "DNSMOS", "higher", dnsmos_ovrl, "DNSMOS P.835 overall estimate, first 9.01 s window of the repeated clip; not a MOS", "speechmos")
-P808 = Metric("dnsmos_p808", "DNSMOS", "higher", dnsmos_p808, "DNSMOS P.808 estimate, mean over 9.01 s windows; not a MOS", "speechmos")
+OVRL = Metric(
+    "dnsmos_ovrl", "DNSMOS", "higher", "DNSMOS P.835 overall estimate, first 9.01 s window of the repeated clip; not a MOS", "speechmos", function=dnsmos_ovrl
+)
+P808 = Metric("dnsmos_p808", "DNSMOS", "higher", "DNSMOS P.808 estimate, mean over 9.01 s windows; not a MOS", "speechmos", function=dnsmos_p808)

@@ -29,5 +29,10 @@ def frechet_dnsmos(references: Sequence[np.ndarray], outputs: Sequence[np.ndarra
 
 
 FRECHET_DNSMOS = SetMetric(
-    "frechet_dnsmos", "1", "lower", frechet_dnsmos, "Frechet distance on 64 DNSMOS P808 features (input of the last layer), 9.01 s windows", "speechmos"
+    "frechet_dnsmos",
+    "1",
+    "lower",
+    "Frechet distance on 64 DNSMOS P808 features (input of the last layer), 9.01 s windows",
+    "speechmos",
+    function=frechet_dnsmos,
 )

@@ -15,17 +15,12 @@ SetFunction = Callable[[Sequence[np.ndarray], Sequence[np.ndarray], int], float]
 
 
 @dataclass(frozen=True)
-class Metric:
-    """One figure of quality. `sense` says which way is better.
-
-    function: (reference, output, rate in Hz) -> float; waveforms are float (T,) in [-1, 1], of one length and level.
-    method: one sentence for the record; package: what has to be installed, "" for numpy alone.
-    """
+class _Described:
+    """`sense`: which way is better; method: one sentence for the record; package: what has to be installed, "" for numpy alone."""
 
     name: str
     unit: str
     sense: Sense
-    function: ClipFunction
     method: str
     package: str = ""
 
@@ -33,6 +28,16 @@ class Metric:
     def missing(self) -> str:
         """Why the figure cannot be had on this machine; "" when it can."""
         return "" if not self.package or find_spec(self.package) else f"{self.package} is not installed; run: pip install 'vcompress[quality]'"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric(_Described):
+    """One figure of quality, clip by clip.
+
+    function: (reference, output, rate in Hz) -> float; waveforms are float (T,) in [-1, 1], of one length and level.
+    """
+
+    function: ClipFunction
 
     def figure(self, references: Sequence[np.ndarray], outputs: Sequence[np.ndarray], rate: int, names: Sequence[str]) -> Figure:
         """The mean over the clips with one sample a clip; absent, with the first reason, as soon as one clip has none.
@@ -53,18 +58,11 @@ class Metric:
         return Figure.mean_of(samples)
 
 
-@dataclass(frozen=True)
-class SetMetric:
-    """A figure of the whole set of clips (a distance between distributions); it has no samples. Fields as in Metric."""
+@dataclass(frozen=True, kw_only=True)
+class SetMetric(_Described):
+    """A figure of the whole set of clips (a distance between distributions); it has no samples. function: as in Metric, of lists."""
 
-    name: str
-    unit: str
-    sense: Sense
     function: SetFunction
-    method: str
-    package: str = ""
-
-    missing = Metric.missing
 
     def figure(self, references: Sequence[np.ndarray], outputs: Sequence[np.ndarray], rate: int, names: Sequence[str]) -> Figure:
         """The figure over all clips, or its absence with the reason."""

@@ -13,4 +13,4 @@ def snr(reference: np.ndarray, output: np.ndarray, rate: int) -> float:
     return 10 * float(np.log10(signal / noise))
 
 
-SNR = Metric("snr", "dB", "higher", snr, "10 log10(sum x^2 / sum (x-y)^2) against the fp32 output with the same noise, mean over clips")
+SNR = Metric("snr_fp32", "dB", "higher", "10 log10(sum x^2 / sum (x-y)^2) against the fp32 output with the same noise, mean over clips", function=snr)

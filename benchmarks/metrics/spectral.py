@@ -36,6 +36,6 @@ def d_stft(reference: np.ndarray, output: np.ndarray, rate: int) -> float:
     return float(np.mean(np.abs(x - y)))
 
 
-LOG_MEL_L1 = Metric("log_mel_l1", "ln", "lower", log_mel_l1, "mean |ln mel - ln mel|, 80 Slaney bands of magnitudes, frame 1024, hop 256, clamp 1e-5")
-MR_STFT = Metric("mr_stft", "1", "lower", mr_stft, "spectral convergence + log-magnitude L1, mean over FFT 512, 1024, 2048")
-D_STFT = Metric("d_stft", "ln", "lower", d_stft, "mean |ln(1+|STFT|^2) - ln(1+|STFT|^2)|, frame 1024, hop 256, periodic Hann, unnormalised")
+LOG_MEL_L1 = Metric("log_mel_l1", "ln", "lower", "mean |ln mel - ln mel|, 80 Slaney bands of magnitudes, frame 1024, hop 256, clamp 1e-5", function=log_mel_l1)
+MR_STFT = Metric("mr_stft", "1", "lower", "spectral convergence + log-magnitude L1, mean over FFT 512, 1024, 2048", function=mr_stft)
+D_STFT = Metric("d_stft", "ln", "lower", "mean |ln(1+|STFT|^2) - ln(1+|STFT|^2)|, frame 1024, hop 256, periodic Hann, unnormalised", function=d_stft)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ..columns import signed
 from ..paired import compare
 from ..rows import Row
 
@@ -10,13 +11,13 @@ def narrow_band_claims(rows: Sequence[Row]) -> list[str]:
     """One sentence for each QAT row of DiffWave whose control was measured."""
     found = []
     for row in rows:
-        if row.family != "diffwave" or row.recipe.startswith("control_") or "qat" not in row.recipe:
+        if row.family != "diffwave" or "control_" in row.recipe or "qat" not in row.recipe:
             continue
         difference = compare(rows, row, "pesq_nb")
         if difference is None or difference.value is None:
             continue
         half = difference.half_width
-        said = f"{difference.value:+.3f}".replace("-", "−") + (f" ± {half:.3f} (95 %, {difference.clips} clips)" if half is not None else "")
+        said = signed(f"{difference.value:+.3f}") + (f" ± {half:.3f} (95 %, {difference.clips} clips)" if half is not None else "")
         if half is None:
             outcome = "without the single clips it cannot be told from chance"
         elif abs(difference.value) <= half:

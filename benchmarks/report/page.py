@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from ..columns import Column, column_of
+from ..columns import STEP, Column, column_of
 from ..records import Record
-from ..rows import Row, threads_of
+from ..rows import Row, recipe_word, threads_of
 from ..table import cost_table, key_table, quality_table
 from ..verdict import OTHER_RECIPE, TRAINED, TRAINED_RECIPE, headline
 from .chart import Mark, shape
 from .claims import narrow_band_claims
-from .panels import diffusion_steps, fronts, recipe_word, series_of, shape_of, training_panels
+from .panels import diffusion_steps, fronts, series_of, shape_of, training_panels
 from .sound import listening
 from .training import trainings
 
@@ -32,7 +32,9 @@ def render(records: Sequence[Record], rows: Sequence[Row], workspace: Path, comm
     """The whole HTML. Needs jinja2, matplotlib and Pillow (for the spectrograms)."""
     from jinja2 import Environment, StrictUndefined
 
-    template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(_data("page.html.j2"))
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["breakable"] = _breakable
+    template = environment.from_string(_data("page.html.j2"))
     shown = [record for row in rows for figures in row.figures.values() for record in figures]
     trained = trainings(rows, workspace)
     return template.render(
@@ -67,6 +69,13 @@ def _data(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
+def _breakable(recipe: str) -> str:
+    """A recipe's name that a narrow column may break after its underscores."""
+    from markupsafe import Markup, escape
+
+    return Markup("_<wbr>").join(escape(part) for part in recipe.split("_"))
+
+
 def _recipe_shapes(rows: Sequence[Row]) -> list[tuple[str, str]]:
     words = dict.fromkeys((recipe_word(row.recipe).removeprefix("folded "), shape_of(row.recipe)) for row in rows)
     shapes = [(word, shape(Mark(0, 0, word, 9, mark))) for word, mark in words]
@@ -86,7 +95,7 @@ def _environment(shown: Sequence[Record]) -> dict[str, list[str]]:
 def _methods(shown: Sequence[Record]) -> list[Method]:
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in shown:
-        groups[record.metric].append(record)
+        groups[STEP if record.metric.startswith(STEP) else record.metric].append(record)
     return [
         Method(
             column_of(metric, group[0].unit),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..columns import BY_METRIC, COSTS, QUALITY, STEP, Column
 from ..paired import absence
 from ..pareto import Objective, dominates
-from ..rows import FOLDED, Row, clips_of, front_of
+from ..rows import FOLDED, Row, clips_of, front_of, recipe_word
 from ..verdict import TRAINED
 from .chart import Axis, Mark, lines, scatter
 from .training import Training
@@ -32,13 +32,6 @@ class Fronts:
 
     quality: Column
     panels: tuple[Panel, ...]
-
-
-def recipe_word(recipe: str) -> str:
-    """The recipe as written in a chart: "static_w8a8" -> "static"."""
-    plain = recipe.removeprefix(FOLDED)
-    word = "control" if plain.startswith("control_") else plain.removesuffix("_w8a8").removesuffix("_w8").replace("_", " ")
-    return f"folded {word}" if recipe.startswith(FOLDED) else word
 
 
 def shape_of(recipe: str) -> str:
@@ -68,7 +61,7 @@ def fronts(rows: Sequence[Row]) -> list[Fronts]:
 
 def front_panel(rows: Sequence[Row], quality: Column, cost: Column) -> Panel:
     """One scatter: cost across, quality up, fronts joined for each set of reference clips."""
-    title = f"{quality.label} against {cost.label.lower() if cost.label != 'RTF' else 'RTF'}"
+    title = f"{quality.label} against {cost.label if cost.label.isupper() else cost.label.lower()}"
     shown = [row for row in rows if row.value(quality.metric) is not None and row.value(cost.metric) is not None]
     missing = [metric for metric in (cost.metric, quality.metric) if not any(row.value(metric) is not None for row in rows)]
     if not shown:
@@ -130,7 +123,7 @@ def diffusion_steps(rows: Sequence[Row]) -> list[Steps]:
         steps = sorted({int(metric.removeprefix(STEP)) for row in mine for metric in row.figures if metric.removeprefix(STEP).isdigit()})
         values = [(row.recipe, tuple(row.value(f"{STEP}{step}") for step in steps)) for row in mine]
         series = [_step_marks(row, i, steps) for i, row in enumerate(mine)]
-        x = Axis("denoising step", min(steps) - 0.3, max(steps) + 0.8)
+        x = Axis.labelled("denoising step", min(steps) - 0.3, max(steps), [recipe_word(row.recipe) for row in mine])
         y = Axis.around("SNR to fp32 (dB)", [mark.y for marks in series for mark in marks])
         found.append(Steps(name, tuple(steps), tuple(values), lines(f"SNR of {name} step by step", x, y, series)))
     return found
@@ -153,7 +146,7 @@ def training_panels(found: Sequence[Training]) -> list[Panel]:
         if not mine:
             continue
         series = [_curve_marks(training, i) for i, training in enumerate(mine)]
-        x = Axis("optimiser step", 0, max(mark.x for marks in series for mark in marks) * 1.12)
+        x = Axis.labelled("optimiser step", 0, max(mark.x for marks in series for mark in marks), [recipe_word(training.recipe) for training in mine])
         y = Axis.around("validation loss, lower is better", [mark.y for marks in series for mark in marks])
         dashed = ["control_" in training.recipe for training in mine]
         panels.append(Panel(name, lines(f"Validation loss of {name}", x, y, series, dashed)))

@@ -7,8 +7,9 @@ from typing import Any
 from ...runtime.files import replacing
 from ..columns import COSTS, Column
 from ..paired import absence
-from ..rows import Row, clips_of, front_of
-from .panels import default_quality, recipe_word, series_of, shape_of
+from ..rows import Row, clips_of, front_of, recipe_word
+from .chart import Axis, Box, overlap, staircase_boxes
+from .panels import default_quality, series_of, shape_of
 
 COLOURS = ("#0b6bcb", "#c2410c", "#15803d", "#9333ea", "#b45309", "#be185d")
 MARKERS = {"circle": "o", "square": "s", "diamond": "D", "triangle": "^", "down": "v", "cross": "X"}
@@ -25,7 +26,7 @@ def write_picture(rows: Sequence[Row], path: Path) -> None:
     quality = default_quality(rows)
     for axes, cost in zip(figure.subplots(1, len(COSTS)), COSTS, strict=True):
         _panel(axes, rows, quality, cost)
-    figure.legend(handles=_legend(rows), loc="outside lower center", ncols=8, frameon=False, fontsize=9)
+    figure.legend(handles=_legend(rows), loc="outside lower center", ncols=12, frameon=False, fontsize=9)
     with replacing(path) as part:
         figure.savefig(part, format="png")
 
@@ -45,46 +46,55 @@ def _panel(axes: Any, rows: Sequence[Row], quality: Column, cost: Column) -> Non
     inside, series = front_of(shown, (quality.objective, cost.objective)), series_of(rows)
     xs, ys = [(row.value(cost.metric) or 0) / cost.scale for row in shown], [(row.value(quality.metric) or 0) / quality.scale for row in shown]
     clips = [clips_of(row, quality.metric, cost.metric) for row in shown]
+    stairs: list[Box] = []
     for group in dict.fromkeys(clips):
         steps = sorted((x, y) for x, y, label, kept in zip(xs, ys, clips, inside, strict=True) if label == group and kept)
         axes.step([x for x, _ in steps], [y for _, y in steps], where="post", color="#334155", linewidth=1.4, zorder=1)
+        stairs += staircase_boxes(steps)
     for row, x, y, kept in zip(shown, xs, ys, inside, strict=True):
         colour = COLOURS[series[row.name]] if kept else GREY
         axes.plot(x, y, MARKERS[shape_of(row.recipe)], color=colour, markerfacecolor="white" if row.folded else colour, markersize=8, zorder=3 if kept else 2)
-    if min(xs) > 0:
+    _cost_axis(axes, xs)
+    axes.margins(y=0.14)
+    names = [(f"{row.name} {recipe_word(row.recipe)}", x, y) for row, x, y, kept in zip(shown, xs, ys, inside, strict=True) if kept]
+    _name_points(axes, names, list(zip(xs, ys, strict=True)), stairs)
+
+
+def _cost_axis(axes: Any, values: Sequence[float]) -> None:
+    """The same axis as on the page: logarithmic where all values are positive."""
+    from matplotlib.ticker import NullLocator
+
+    axis = Axis.around("", values, log=True)
+    if axis.log:
         axes.set_xscale("log")
-        _plain_ticks(axes, max(xs) / min(xs))
-    axes.margins(0.14, 0.14)
-    _name_points(axes, [(f"{row.name} {recipe_word(row.recipe)}", x, y) for row, x, y, kept in zip(shown, xs, ys, inside, strict=True) if kept], xs, ys)
+    axes.set_xlim(axis.low, axis.high)
+    axes.set_xticks([value for value, _ in axis.ticks()], [text for _, text in axis.ticks()])
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
-def _plain_ticks(axes: Any, span: float) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if span > 200 else (1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _name_points(axes: Any, points: Sequence[tuple[str, float, float]], xs: Sequence[float], ys: Sequence[float]) -> None:
-    """Each name at the first of eight offsets where it covers neither a point nor another name."""
+def _name_points(axes: Any, points: Sequence[tuple[str, float, float]], spots: Sequence[tuple[float, float]], stairs: Sequence[Box]) -> None:
+    """Each name at the first place where it covers neither a point, nor the front's line, nor another name."""
     figure = axes.figure
     figure.canvas.draw()
     renderer = figure.canvas.get_renderer()
-    taken = [(px - 6, py - 6, px + 6, py + 6) for px, py in (axes.transData.transform(spot) for spot in zip(xs, ys, strict=True))]
+    taken = [(px - 6, py - 6, px + 6, py + 6) for px, py in (axes.transData.transform(spot) for spot in spots)]
+    for box in stairs:
+        (x0, y0), (x1, y1) = axes.transData.transform(box[:2]), axes.transData.transform(box[2:])
+        taken.append((min(x0, x1) - 1, min(y0, y1) - 1, max(x0, x1) + 1, max(y0, y1) + 1))
     frame = axes.get_window_extent(renderer)
     places = [(9, -3, "left"), (-9, -3, "right"), (0, 9, "center"), (0, -16, "center"), (8, 8, "left"), (8, -15, "left"), (-8, 8, "right"), (-8, -15, "right")]
     places += [(0, 24, "center"), (0, -30, "center"), (0, 38, "center"), (0, -44, "center")]
     for name, x, y in points:
         for dx, dy, align in places:
             note = axes.annotate(name, (x, y), (dx, dy), textcoords="offset points", ha=align, fontsize=8.5, color="#1f2937", zorder=4)
-            box = note.get_window_extent(renderer)
-            inside = box.x0 >= frame.x0 and box.x1 <= frame.x1 and box.y0 >= frame.y0 and box.y1 <= frame.y1
-            if inside and not any(box.x0 < b[2] and b[0] < box.x1 and box.y0 < b[3] and b[1] < box.y1 for b in taken):
+            extent = note.get_window_extent(renderer)
+            box = (extent.x0, extent.y0, extent.x1, extent.y1)
+            inside = box[0] >= frame.x0 and box[2] <= frame.x1 and box[1] >= frame.y0 and box[3] <= frame.y1
+            if inside and not any(overlap(box, other) for other in taken):
                 break
             if (dx, dy, align) != places[-1]:
                 note.remove()
-        taken.append((box.x0, box.y0, box.x1, box.y1))
+        taken.append(box)
 
 
 def _legend(rows: Sequence[Row]) -> list[Any]:

@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +103,7 @@ def _decibels(waveform: np.ndarray) -> np.ndarray:
     power = np.abs(stft(waveform, 512, 128)) ** 2
     bands = power[: 2 * BANDS].reshape(BANDS, 2, -1).mean(axis=1)
     edges = np.linspace(0, bands.shape[1], COLUMNS + 1)
-    columns = [bands[:, int(a) : max(int(b), int(a) + 1)].mean(axis=1) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    columns = [bands[:, int(a) : max(int(b), int(a) + 1)].mean(axis=1) for a, b in pairwise(edges)]
     return np.asarray(10 * np.log10(np.stack(columns, axis=1) + 1e-10))
 
 

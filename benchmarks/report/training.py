@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...runtime.workspace import Run, Workspace
+from ..columns import signed
 from ..rows import FOLDED, Row
 
 CURVE = "curve.jsonl"
@@ -27,7 +28,7 @@ class Training:
         if len(self.curve) < 2:
             return ""
         start, end = self.curve[0][1], self.curve[-1][1]
-        return f"{start:.4f} → {end:.4f}" + (f" ({(end - start) / start:+.1%})".replace("-", "−").replace("%", " %") if start else "")
+        return f"{start:.4f} → {end:.4f}" + (signed(f" ({(end - start) / start * 100:+.1f} %)") if start else "")
 
 
 def trainings(rows: Sequence[Row], workspace: Path) -> list[Training]:

@@ -1,0 +1,95 @@
+"""What an artifact really computes: 2 x multiply-accumulates of its graphs, times how often the sampler calls them.
+
+Shapes are read from a run with the tensors beside each counted node as outputs, so nothing has to be inferred. Counts grow with the
+frames in a straight line; two short runs give its two numbers.
+"""
+
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from ..errors import VcompressError
+from ..runtime.artifact import Artifact
+from ..runtime.backends import Session, load
+from ..runtime.samplers import Tensors, make_sampler
+from .figure import Figure, Planned, absent
+from .subject import Subject
+from .workload import graph_inputs
+
+Shape = tuple[int, ...]
+CONVOLUTIONS = ("Conv", "ConvInteger", "QLinearConv")
+PRODUCTS = ("MatMul", "MatMulInteger", "QLinearMatMul", "Gemm")
+UNCOUNTED = ("GRU", "LSTM", "RNN", "Einsum", "Loop", "Scan", "If", "Attention")
+FRAMES = (16, 48)  # short, so that the shapes of a large network's tensors fit a small memory
+
+
+def executed_gflops_per_second(artifact: Artifact, session: Session | None = None) -> float:
+    """Billions of operations (2 x MAC) of the whole synthesis of one second of audio.
+
+    Raises VcompressError for a graph with an operator that is not counted; ImportError without `onnx`.
+    """
+    manifest = artifact.manifest
+    front_end, session = manifest.front_end, session or load("onnxruntime", artifact, 1)
+    calls = make_sampler(manifest.sampler, front_end.hop_length).calls
+    low, high = (sum(calls[g] * graph_macs(artifact.graph_path(g), x) for g, x in graph_inputs(artifact, session, f).items()) for f in FRAMES)
+    slope = (high - low) / (FRAMES[1] - FRAMES[0])
+    return 2e-9 * (low + slope * (front_end.sample_rate / front_end.hop_length - FRAMES[0]))
+
+
+def graph_macs(path: Path, inputs: Tensors) -> int:
+    """Multiply-accumulates of one call with these inputs: convolutions (any number of dimensions) and matrix products."""
+    import onnx
+
+    model = onnx.load(str(path))
+    graph = model.graph
+    for node in graph.node:
+        if node.op_type in UNCOUNTED:
+            raise VcompressError(f"{path.name} has an operator {node.op_type}, whose operations are not counted; add it to benchmarks/flops.py.")
+    counted = [node for node in graph.node if node.op_type in (*CONVOLUTIONS, *PRODUCTS, "ConvTranspose")]
+    shapes: dict[str, Shape] = {i.name: tuple(i.dims) for i in graph.initializer} | {name: value.shape for name, value in inputs.items()}
+    wanted = {name for node in counted for name in (*_operands(node), node.output[0])} - set(shapes)
+    for name in wanted - {output.name for output in graph.output}:
+        graph.output.append(onnx.ValueInfoProto(name=name))
+    for name, value in zip(sorted(wanted), _run(model.SerializeToString(), sorted(wanted), inputs), strict=True):
+        shapes[name] = value.shape
+    return sum(_macs(node, *(shapes[name] for name in (*_operands(node), node.output[0]))) for node in counted)
+
+
+def _operands(node: Any) -> tuple[str, str]:
+    """Data and weights; the QLinear forms have scale and zero point between them."""
+    return node.input[0], node.input[3 if node.op_type.startswith("QLinear") else 1]
+
+
+def _macs(node: Any, data: Shape, weights: Shape, output: Shape) -> int:
+    if node.op_type in CONVOLUTIONS:
+        return prod(output) * prod(weights[1:])  # weights (C_out, C_in / groups, *kernel)
+    if node.op_type == "ConvTranspose":
+        return prod(data) * prod(weights[1:])  # weights (C_in, C_out / groups, *kernel)
+    transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
+    return prod(output) * data[0 if transposed else -1]
+
+
+def _run(model: bytes, outputs: list[str], inputs: Tensors) -> list[Any]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # Fusions would remove the very tensors that are asked for.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads, options.log_severity_level = 1, 3
+    return list(onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"]).run(outputs, inputs)) if outputs else []
+
+
+def plan(subject: Subject) -> Iterator[Planned]:
+    """`executed_gflops_per_second`."""
+    from importlib.util import find_spec
+
+    def measure() -> Figure:
+        try:
+            return Figure(executed_gflops_per_second(subject.artifact, subject.session()))
+        except VcompressError as error:
+            return absent(str(error), 1)
+
+    method = "2 x MAC of convolutions and matrix products in the ONNX graphs x calls of the sampler, one second of audio"
+    missing = "" if find_spec("onnx") else "onnx is not installed; run: pip install onnx"
+    yield Planned("executed_gflops_per_second", "GFLOP/s", method, measure, missing=missing)

@@ -1,0 +1,60 @@
+"""The reference clips of a benchmark: the recordings as the vocoder's front end heard them, and the hash that names them."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ..runtime.audio import resample, write_audio
+from ..runtime.files import sha256
+from ..runtime.mel import FrontEnd
+from ..vocoders.corpus import Clip, read_clip
+
+RATE = 16000  # all quality is computed at this rate, output and reference resampled alike
+
+
+@dataclass(frozen=True)
+class References:
+    """Clips at the front end's rate and level, whole frames only.
+
+    names: one file name a clip, without suffix; waveforms: float32 (T,); identity: hash of content and level, 16 hex digits.
+    """
+
+    names: tuple[str, ...]
+    waveforms: tuple[np.ndarray, ...]
+    sample_rate: int
+    identity: str
+
+    @cached_property
+    def judged(self) -> tuple[np.ndarray, ...]:
+        """The clips as the metrics see them: float32 (T,) at 16 kHz."""
+        return tuple(resample(waveform, self.sample_rate, RATE) for waveform in self.waveforms)
+
+
+def read_references(clips: Sequence[Clip], front_end: FrontEnd) -> References:
+    """Read the clips. Two front ends that differ in the level, or in a band below 8 kHz, give other references and another hash."""
+    content = {"files": [sha256(clip.path) for clip in clips], "level_db": front_end.level_db, "sample_rate": min(front_end.sample_rate, RATE)}
+    identity = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    return References(distinct_names(clips), tuple(read_clip(clip, front_end) for clip in clips), front_end.sample_rate, identity)
+
+
+def distinct_names(clips: Sequence[Clip]) -> tuple[str, ...]:
+    """The stems; where folders share one, the later get a number."""
+    names: list[str] = []
+    for clip in clips:
+        stem, name, count = clip.path.stem, clip.path.stem, 1
+        while name in names:
+            count += 1
+            name = f"{stem}-{count}"
+        names.append(name)
+    return tuple(names)
+
+
+def write_clips(folder: Path, names: Sequence[str], waveforms: Sequence[np.ndarray], sample_rate: int) -> None:
+    """`folder`/<name>.wav for each clip, for the players of the report; NaN becomes silence."""
+    for name, waveform in zip(names, waveforms, strict=True):
+        write_audio(folder / f"{name}.wav", np.nan_to_num(waveform), sample_rate)

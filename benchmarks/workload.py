@@ -1,0 +1,41 @@
+"""What is run when time, memory or operations are measured: a mel that is the same everywhere, and the graph calls it leads to."""
+
+import numpy as np
+
+from ..runtime.artifact import Artifact
+from ..runtime.backends import Session
+from ..runtime.mel import FrontEnd
+from ..runtime.random import RandomStream
+from ..runtime.samplers import Tensors
+from ..runtime.synthesis import synthesize
+
+
+def frames_of(front_end: FrontEnd, seconds: float) -> int:
+    """Frames of about so many seconds, at least one."""
+    return max(1, round(seconds * front_end.sample_rate / front_end.hop_length))
+
+
+def steady_mel(front_end: FrontEnd, frames: int) -> np.ndarray:
+    """float32 (n_mels, frames), uniform in [0, 1): no clip has to be at hand, and the values do not change how long a network takes."""
+    words = RandomStream(0).words(front_end.n_mels * frames)
+    return (words >> np.uint64(40)).astype(np.float32).reshape(front_end.n_mels, frames) * np.float32(2**-24)
+
+
+class Recorder:
+    """A session that remembers the inputs of the last call of each graph."""
+
+    def __init__(self, session: Session):
+        self.session, self.environment = session, session.environment
+        self.inputs: dict[str, Tensors] = {}
+
+    def run(self, graph: str, inputs: Tensors) -> Tensors:
+        """See Session."""
+        self.inputs[graph] = inputs
+        return self.session.run(graph, inputs)
+
+
+def graph_inputs(artifact: Artifact, session: Session, frames: int) -> dict[str, Tensors]:
+    """What each graph is given in a synthesis of so many frames (a graph called several times: its last call)."""
+    recorder = Recorder(session)
+    synthesize(artifact, recorder, steady_mel(artifact.manifest.front_end, frames))
+    return recorder.inputs

@@ -1,0 +1,119 @@
+"""`vcompress bench`: what the artifacts of a workspace cost and how they sound, as records."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import RUNS, BackendOption, DataOption, JsonOption, SeedOption, TakePatternOption, ValidationOption, WorkspaceOption
+from .output import print_json, progress_bar, working
+
+if TYPE_CHECKING:
+    from ..runtime.artifact import Artifact
+    from ..runtime.workspace import Workspace
+    from ..vocoders.corpus import Clip, Split
+
+ArtifactsArgument = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="[ARTIFACT]...", help="Folders of artifacts.  [default: the newest of every name and recipe in the workspace]", show_default=False),
+]
+ClipsOption = Annotated[int, typer.Option("--clips", metavar="N", min=0, help="How many validation clips quality is measured on; 0: no quality.")]
+ThreadsListOption = Annotated[
+    list[int] | None,
+    typer.Option("--threads", metavar="N", min=1, help="Threads to time with; may be given again, the first is also that of quality.  [default: 1]",
+                 show_default=False),
+]  # fmt: skip
+RepeatsOption = Annotated[int, typer.Option("--repeats", metavar="N", min=1, help="Timed runs after the warm-up.")]
+MeasureOption = Annotated[
+    list[str] | None,
+    typer.Option("--measure", metavar="WHAT", help="size, flops, rtf, speedup, memory, energy or quality; may be given again.  [default: all but speedup]",
+                 show_default=False),
+]  # fmt: skip
+AgainOption = Annotated[bool, typer.Option("--again", help="Measure also what has its record.")]
+
+
+def bench(
+    artifacts: ArtifactsArgument = None,
+    data: DataOption = None,
+    validation: ValidationOption = None,
+    take_pattern: TakePatternOption = r"_\d+$",
+    clips: ClipsOption = 16,
+    threads: ThreadsListOption = None,
+    repeats: RepeatsOption = 10,
+    measure: MeasureOption = None,
+    again: AgainOption = False,
+    backend: BackendOption = "onnxruntime",
+    seed: SeedOption = 0,
+    workspace: WorkspaceOption = RUNS,
+    json: JsonOption = False,
+) -> None:
+    """Measure artifacts: size, speed, memory, energy, quality.
+
+    Every figure is a record in the workspace, written as soon as it is known; what has its record is not measured again.
+
+    \b
+    Examples: vcompress bench
+              vcompress bench runs/hifigan-s/fp32/20260101-120000-000000/artifact --clips 32 --threads 1 --threads 2
+              vcompress bench --data recordings --validation '^chapter-9' --measure quality
+    """
+    with working():
+        from ..benchmarks.bench import bench as measure_all
+        from ..benchmarks.bench import chosen_families
+        from ..benchmarks.records import Record
+        from ..benchmarks.rows import rows_of
+        from ..benchmarks.subject import BenchSettings
+        from ..benchmarks.table import key_table
+        from ..runtime.artifact import Artifact
+        from ..runtime.workspace import Workspace
+        from ..vocoders.corpus import Split
+
+        place = Workspace(workspace)
+        settings = BenchSettings(backend, threads=tuple(threads or [1]), seed=seed, repeats=repeats, families=tuple(measure) if measure else None)
+        wanted = chosen_families(settings)
+        opened = [Artifact.open(folder) for folder in artifacts] if artifacts else newest_artifacts(place)
+        place.check_writable()
+        chosen = reference_clips(data, Split(take_pattern, validation), clips) if clips and "quality" in wanted else []
+        with progress_bar("Measuring") as show:
+
+            def progress(done: int, total: int, what: str, record: Record | None) -> None:
+                show(done, total, what)
+                if record is not None:
+                    figure = f"{record.value:.6g} {record.unit}" if record.value is not None else f"absent ({record.reason})"
+                    typer.echo(f"{what} = {figure}", err=True)
+
+            records = measure_all(opened, chosen, settings, place.records, progress, again)
+    if json:
+        print_json({"records": place.records, "figures": [asdict(record) for record in records]})
+    else:
+        print(key_table(rows_of(records)).markdown())
+        print(f"{len(records)} figures stand in {place.records}; vcompress pareto makes the page.")
+
+
+def newest_artifacts(workspace: "Workspace") -> list["Artifact"]:
+    """The newest artifact of every name and recipe, fp32 first. Raises VcompressError when there is none."""
+    from ..errors import VcompressError
+    from ..runtime.artifact import MANIFEST, Artifact
+
+    newest: dict[tuple[str, bool, str], Path] = {}
+    for run in workspace.runs():  # the newest first
+        name, recipe = str(run.facts.get("name")), str(run.facts.get("recipe"))
+        if (run.artifact / MANIFEST).is_file():
+            newest.setdefault((name, not recipe.endswith("fp32"), recipe), run.artifact)
+    if not newest:
+        raise VcompressError(f"There is no artifact in the workspace {workspace.root}; make one with: vcompress export.")
+    return [Artifact.open(newest[key]) for key in sorted(newest)]
+
+
+def reference_clips(folders: Sequence[Path] | None, split: "Split", count: int) -> list["Clip"]:
+    """`count` validation clips, spread evenly over those there are; of the demo corpus where no folder is given."""
+    from ..vocoders.corpus import read_corpus
+    from ..vocoders.demo_corpus import make_demo_corpus
+
+    if not folders:
+        with progress_bar("Speaking the demo corpus") as progress:
+            folders = [make_demo_corpus(progress=progress)]
+    held_out = read_corpus(folders, split).validation
+    count = min(count, len(held_out))
+    return [held_out[index * len(held_out) // count] for index in range(count)]

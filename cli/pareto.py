@@ -1,0 +1,38 @@
+"""`vcompress pareto`: the page of a workspace's records."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import RUNS, JsonOption, WorkspaceOption
+from .output import print_json, working
+
+OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the page goes.  [default: WORKSPACE/report]", show_default=False)]
+
+
+def pareto(out: OutOption = None, workspace: WorkspaceOption = RUNS, json: JsonOption = False) -> None:
+    """Make the page: quantized against fp32.
+
+    Fronts of quality against size, RTF and energy, the key table, players and spectrograms, method and environment, from the
+    records of a workspace alone: report.html (one file, offline), pareto.csv and pareto.png.
+
+    \b
+    Examples: vcompress pareto
+              vcompress pareto --workspace runs/demo --out page
+    """
+    with working():
+        from ..benchmarks.records import read_records
+        from ..benchmarks.report import write_report
+        from ..benchmarks.rows import rows_of
+        from ..benchmarks.table import key_table
+        from ..runtime.workspace import Workspace
+
+        records = read_records(Workspace(workspace).records)
+        command = f"vcompress bench --workspace {workspace} && vcompress pareto --workspace {workspace}"
+        paths = write_report(records, workspace, out or workspace / "report", command)
+    if json:
+        print_json({"html": paths.html, "csv": paths.csv, "png": paths.png})
+    else:
+        print(key_table(rows_of(records)).markdown())
+        print(paths.html)

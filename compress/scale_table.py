@@ -1,0 +1,61 @@
+"""The scale table of a run: named tensors -> scale, zero point and bit width. Every form of a network is quantized by it."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import VcompressError
+from ..runtime.files import write_text
+from .graph import PreparedGraph
+
+
+@dataclass(frozen=True)
+class Entry:
+    """real = scale * (integer - zero_point), integers of `bits` bits from 0 on."""
+
+    scale: float
+    zero_point: int
+    bits: int = 8
+
+
+@dataclass(frozen=True)
+class ScaleTable:
+    """Keys are those of `graph.tensor_keys`: module path and operator. Weight scales are not here: max |w| / 127 of each channel."""
+
+    entries: Mapping[str, Entry]
+
+    @classmethod
+    def of(cls, graphs: Iterable[PreparedGraph]) -> "ScaleTable":
+        """What calibrated or trained graphs have settled on. Raises VcompressError for a tensor that no calibration reached."""
+        entries = {}
+        for graph in graphs:
+            for key, quantizer in graph.tensors.items():
+                if not quantizer.seen:
+                    raise VcompressError(f"The calibration never reached {key} of graph {graph.form.name}; give it more clips.")
+                entries.setdefault(key, Entry(float(quantizer.scale), int(quantizer.zero_point)))
+        return cls(entries)
+
+    def apply(self, graph: PreparedGraph) -> None:
+        """Give a form's tensors their scales. Raises VcompressError when one has none."""
+        for key, quantizer in graph.tensors.items():
+            if key not in self.entries:
+                raise VcompressError(f"The scale table has no entry for {key} of graph {graph.form.name}; quantize the network again.")
+            quantizer.set(self.entries[key].scale, self.entries[key].zero_point)
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        write_text(path, json.dumps({key: [e.scale, e.zero_point, e.bits] for key, e in self.entries.items()}, indent=0))
+
+    @classmethod
+    def read(cls, path: Path) -> "ScaleTable":
+        """Raises VcompressError when the file is no scale table."""
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            entries = {str(key): Entry(float(scale), int(zero_point), int(bits)) for key, (scale, zero_point, bits) in raw.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            raise VcompressError(f"{path} is not a scale table; quantize the network again.") from None
+        if not all(math.isfinite(e.scale) and e.scale > 0 and 0 <= e.zero_point < 2**e.bits for e in entries.values()):
+            raise VcompressError(f"{path} holds scales or zero points that are none; quantize the network again.")
+        return cls(entries)

@@ -1,0 +1,193 @@
+"""The page, the spreadsheet and the picture, made from synthetic records."""
+
+import base64
+import csv
+import os
+import re
+from html.parser import HTMLParser
+
+import pytest
+from synthetic_records import NO_ENERGY, record, three_vocoders, write_audio_of, write_run
+
+from vcompress.benchmarks.report import write_report
+from vcompress.benchmarks.report.chart import Axis, staircase_boxes
+from vcompress.benchmarks.rows import rows_of
+from vcompress.errors import VcompressError
+
+for package in ("jinja2", "matplotlib"):
+    pytest.importorskip(package)
+
+VOID = {"meta", "img", "br", "wbr", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, the text, and whether every element was closed in order."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.elements: list[tuple[str, dict]] = []
+        self.open: list[str] = []
+        self.key_rows: list[str] = []
+        self._path: list[dict] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+            self._path.append(dict(attrs))
+        if tag == "tr" and any(a.get("id") == "key" for a in self._path):
+            self.key_rows.append("")
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        # A closing tag may leave out those that HTML closes by itself; this page writes none of those.
+        assert self.open.pop() == tag
+        self._path.pop()
+
+    def handle_data(self, data):
+        if self.key_rows and any(a.get("id") == "key" for a in self._path):
+            self.key_rows[-1] += data
+
+    def with_class(self, name: str) -> list[dict]:
+        return [attrs for _, attrs in self.elements if name in attrs.get("class", "").split()]
+
+    def values(self, tag: str, name: str) -> list[str]:
+        return [attrs[name] for found, attrs in self.elements if found == tag and name in attrs]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    workspace = tmp_path_factory.mktemp("workspace")
+    records = three_vocoders()
+    write_audio_of(records, workspace)
+    for recipe in ("qat_w8a8", "control_qat_w8a8"):
+        write_run(workspace, "hifigan-s", recipe)
+    return records, write_report(records, workspace, workspace / "report", "vcompress run melgan & vcompress pareto")
+
+
+@pytest.fixture(scope="module")
+def html(made):
+    return made[1].html.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(html):
+    return Page(html)
+
+
+def test_page_is_well_formed(page):
+    assert page.open == []
+    ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    assert {link for link in page.values("a", "href") if link.startswith("#")} <= {f"#{i}" for i in ids}
+
+
+def test_page_needs_no_network(page, html):
+    assert all(source.startswith("data:") for tag in ("img", "audio", "script", "iframe", "source") for source in page.values(tag, "src"))
+    assert not page.values("link", "href")
+    assert not re.search(r"https?://|@import|url\(", html)
+
+
+def test_key_table_begins_with_fp32(page):
+    rows = [" ".join(row.split()) for row in page.key_rows]
+    assert rows[1].startswith("melgan-s fp32 4.40 1 0.021")
+    assert [row for row in rows if "fp32 " in row and row.startswith("diffwave-s fp32")]
+    assert any("not trained enough to judge" in row for row in rows)
+
+
+def test_fronts_name_their_points_and_grey_the_dominated(page):
+    dominated = [attrs for attrs in page.with_class("dominated") if "data-tip" in attrs]
+    assert dominated and all("dominated by" in attrs["data-tip"] for attrs in dominated)
+    assert any("in the front" in attrs["data-tip"] for attrs in page.with_class("point") if "data-tip" in attrs)
+    assert page.with_class("label") and page.with_class("front")
+
+
+def test_quality_axis_offers_every_metric_and_shows_the_default(page):
+    assert page.values("option", "value")[0] == "pesq_wb"
+    panels = [attrs for _, attrs in page.elements if "data-quality" in attrs]
+    assert [attrs["data-quality"] for attrs in panels if "hidden" not in attrs] == ["pesq_wb"]
+    assert {attrs["data-quality"] for attrs in panels} == set(page.values("option", "value"))
+
+
+def test_quality_axis_is_log_mel_where_no_vocoder_can_be_judged(tmp_path):
+    records = [r for r in three_vocoders() if r.name == "melgan-s"]
+    text = write_report(records, tmp_path, tmp_path, "vcompress pareto").html.read_text(encoding="utf-8")
+    assert Page(text).values("option", "value")[0] == "log_mel_l1"
+
+
+def test_panel_without_energy_says_the_reason(html):
+    assert f"<strong>No figure.</strong> {NO_ENERGY}" in html
+
+
+def test_players_hold_the_clip_and_small_spectrograms(page):
+    # Recording, fp32, static, QAT and control of three vocoders.
+    assert len(page.values("audio", "src")) == 15
+    for source in page.values("img", "src"):
+        png = base64.b64decode(source.removeprefix("data:image/png;base64,"))
+        assert png.startswith(b"\x89PNG") and len(png) < 40_000
+
+
+def test_page_shows_steps_curves_and_command(html):
+    assert "Diffusion, step by step" in html
+    assert "Validation loss of hifigan-s" in html and "1,200" in html
+    assert "vcompress run melgan &amp; vcompress pareto" in html
+    assert "Example CPU" in html
+
+
+def test_text_from_records_is_escaped(tmp_path):
+    bad = record("fp32", "energy", None, reason="<script>alert(1)</script>")
+    paths = write_report([bad, record("fp32", "file_bytes", 1e6, method="<b>x</b>")], tmp_path, tmp_path, "<i>")
+    text = paths.html.read_text(encoding="utf-8")
+    assert "<script>alert" not in text and "<b>x" not in text and "<i>" not in text
+
+
+def test_csv_round_trips(made):
+    records, paths = made
+    with paths.csv.open(newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    rows = rows_of(records)
+    assert [(line["name"], line["recipe"]) for line in lines] == [(row.name, row.recipe) for row in rows]
+    for line, row in zip(lines, rows, strict=True):
+        assert {m: float(line[m]) if line[m] else None for m in row.figures} == {m: row.value(m) for m in row.figures}
+        assert f"energy: {NO_ENERGY}" in line["absent"]
+    assert {line["front_pesq_wb_file_bytes"] for line in lines} == {"0", "1"}
+    assert {line["front_pesq_wb_energy"] for line in lines} == {""}
+
+
+def test_png_is_a_picture(made):
+    assert made[1].png.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_report_of_one_figure_is_still_a_report(tmp_path):
+    paths = write_report([record("fp32", "file_bytes", 1.2e6)], tmp_path, tmp_path / "out", "vcompress pareto")
+    assert Page(paths.html.read_text(encoding="utf-8")).open == []
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["pareto.csv", "pareto.png", "report.html"]
+
+
+def test_report_without_records_says_what_to_do(tmp_path):
+    with pytest.raises(VcompressError, match="run vcompress bench first"):
+        write_report([], tmp_path, tmp_path, "vcompress pareto")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a file in the place of a folder is told otherwise there")
+def test_report_that_cannot_be_written_says_so(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(VcompressError, match="cannot be written"):
+        write_report([record("fp32", "file_bytes", 1.0)], tmp_path, tmp_path / "file", "vcompress pareto")
+
+
+@pytest.mark.parametrize("values", [[1.2], [1.0, 1.1], [3.0, 400.0], [0.004, 2.0], [0.0, 0.0], [1e6, 4e6]])
+@pytest.mark.parametrize("log", [False, True])
+def test_axis_holds_its_values_and_has_ticks(values, log):
+    axis = Axis.around("x", values, log)
+    assert all(0 < axis.fraction(value) < 1 for value in values)
+    assert 2 <= len(axis.ticks()) <= 12
+
+
+def test_front_line_runs_in_steps():
+    assert staircase_boxes([(0, 10), (5, 3)]) == [(0, 10, 5, 10), (5, 3, 5, 10)]

@@ -1,0 +1,123 @@
+"""From folders of recordings to trained weights."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+
+from ..errors import VcompressError
+from ..runtime.mel import FrontEnd
+from .adversarial import AdversarialTraining
+from .checkpoint import Checkpoint, TrainingFacts, new_checkpoint, read_checkpoint, read_discriminators, save_checkpoint, shipped_checkpoint
+from .corpus import Clip, Split, fit_normalisation, read_clip, read_corpus
+from .family import Family
+from .plan import TrainingPlan
+from .progress import TrainingProgress
+from .registry import find_family, find_size
+from .segments import Segments
+from .training import Training, train, validation_batches
+
+WEIGHTS = "weights.safetensors"
+SHIPPED = "shipped"
+LEVEL_DB = -20.0
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a training: the weights' file, whether the budget was used to its end, and the facts."""
+
+    path: Path
+    complete: bool
+    training: TrainingFacts
+
+
+def default_plan(family: Family, adversarial: bool = False) -> TrainingPlan:
+    """The family's plan for a recipe, without a budget. Raises VcompressError when the family has no discriminators."""
+    if not adversarial:
+        return family.plan
+    if family.adversarial_plan is None:
+        raise VcompressError(f"{family.title} has no discriminators: its own objective is the one of --quick; leave out --adversarial.")
+    return family.adversarial_plan
+
+
+def train_vocoder(
+    family_name: str,
+    size: str,
+    data: Iterable[str | Path],
+    folder: str | Path,
+    plan: TrainingPlan,
+    split: Split | None = None,
+    adversarial: bool = False,
+    start: str | Path | None = None,
+    level_db: float | None = LEVEL_DB,
+    console: Console | None = None,
+) -> Trained:
+    """Train one vocoder on folders of recordings, in `folder`, and write its folded weights there.
+
+    Goes on from the folder's `last.ckpt` when one is there. `start` is a checkpoint whose weights (and discriminators, where
+    it has them) and front end are taken over, or "shipped". Ctrl-C and SIGTERM leave a run that can go on, and weights.
+    Normalisation is fitted to the training part alone. Raises VcompressError for whatever is wrong with data or checkpoint.
+    """
+    family, folder, folders = find_family(family_name), Path(folder), [Path(d) for d in data]
+    size, console = find_size(family, size), console or Console(stderr=True)
+    default_plan(family, adversarial)
+    before = _start(family, size, start)
+    corpus = read_corpus(folders, split)
+    front_end = before.front_end if before else FrontEnd(hop_length=family.sizes[size].hop_length, level_db=level_db)
+    training_part = _read(corpus.training, front_end, "Reading the training part", console)
+    validation_part = _read(corpus.validation, front_end, "Reading the validation part", console)
+    if before is None:
+        front_end = fit_normalisation(front_end, training_part)
+    facts = before.training if before else TrainingFacts()
+    names = tuple(dict.fromkeys((*facts.data, *(d.resolve().name for d in folders))))
+    facts = replace(facts, data=names, objective="adversarial" if adversarial else family.objective_name, seed=plan.seed)
+    makes = replace(before, training=facts, weights={}) if before else new_checkpoint(family, size, front_end, facts)
+    training = _make_training(family, makes, before, start, plan, adversarial, Segments(validation_part, front_end, plan.frames))
+    complete = train(training, Segments(training_part, front_end, plan.frames), folder, TrainingProgress(f"{family.title} {size}", console))
+    trained = training.trained()
+    return Trained(save_checkpoint(folder / WEIGHTS, trained), complete, trained.training)
+
+
+def _start(family: Family, size: str, start: str | Path | None) -> Checkpoint | None:
+    if start is None:
+        return None
+    path = shipped_checkpoint(family.name, size) if str(start) == SHIPPED else Path(start)
+    if path is None:
+        raise VcompressError(f"No trained weights of {family.title} {size} come with vcompress; name a checkpoint, or train from nothing.")
+    return read_checkpoint(path, family.name, size)
+
+
+def _make_training(
+    family: Family, makes: Checkpoint, before: Checkpoint | None, start: str | Path | None, plan: TrainingPlan, adversarial: bool, validation: Segments
+) -> Training:
+    torch.manual_seed(plan.seed)
+    network = before.build().train() if before else family.network(makes.config)
+    objective, batches = family.objective(makes.front_end), validation_batches(validation, plan)
+    if not adversarial or family.adversary is None:
+        return Training(network, objective, plan, batches, makes)
+    adversary = family.adversary(makes.config, makes.front_end)
+    discriminators = read_discriminators(start) if start is not None and str(start) != SHIPPED else {}
+    if discriminators:
+        try:
+            adversary.load_state_dict(discriminators)
+        except RuntimeError:
+            raise VcompressError(f"{start} holds other discriminators than {family.title} {makes.size} has; give a checkpoint of the same training.") from None
+    return AdversarialTraining(network, adversary, objective, plan, batches, makes)
+
+
+def _read(clips: Sequence[Clip], front_end: FrontEnd, title: str, console: Console) -> list[np.ndarray]:
+    """The clips that can be used; each that cannot is named. Raises VcompressError when none can."""
+    waveforms, failures = [], []
+    for clip in track(clips, title, console=console, transient=True, disable=not console.is_terminal):
+        try:
+            waveforms.append(read_clip(clip, front_end))
+        except VcompressError as error:
+            failures.append(str(error))
+            console.print(f"Left out: {error}", markup=False, highlight=False, soft_wrap=True)
+    if not waveforms:
+        raise VcompressError(failures[0])
+    return waveforms
