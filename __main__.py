@@ -10,12 +10,15 @@ from .errors import VcompressError
 # What the machine, not this program, does wrong: it deserves a sentence, not a traceback.
 _STORAGE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR}
 INTERRUPTED = 130
+# What the light install lacks; other packages are asked for where they are used.
+_COMPRESS_EXTRA = {"torch", "torchao", "lightning", "safetensors", "onnx", "onnx_ir", "onnxscript"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (default: the process's own) and give its exit code.
 
-    0: done. 2: a VcompressError, a full or closed disk, wrong usage; one sentence on stderr. 130: interrupted. 1: the reader of a pipe left.
+    0: done. 2: a VcompressError, a disk that is full or closed, a package that is missing: one sentence on stderr; or wrong usage.
+    130: interrupted. 1: the reader of a pipe left.
     """
     try:
         code = _run(arguments)
@@ -25,6 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _end(str(error), 2)
     except KeyboardInterrupt:
         return _interrupted()
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in _COMPRESS_EXTRA:
+            raise
+        return _end(f"This needs the package {error.name}, which is not installed; run: pip install 'vcompress[compress]'.", 2)
     except BrokenPipeError:
         _abandon_stdout()
         return 1

@@ -1,8 +1,9 @@
 """What each metric is called, which way is better and how its figures are written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from .metrics import METRICS
 from .pareto import Objective, Sense
 
 MINUS = "\N{MINUS SIGN}"
@@ -18,7 +19,9 @@ def signed(number: str) -> str:
 
 @dataclass(frozen=True)
 class Column:
-    """One metric. `kind` "fidelity" compares with the fp32 output, which fp32 itself lacks; "quality" with the reference recording.
+    """One metric; its sense is None where neither way is better.
+
+    `kind` "fidelity" compares with the fp32 output, which fp32 itself lacks; "quality" with the reference recording.
 
     scale: what a value is divided by before it is written with `digits` decimals, for example 1e6 for MB.
     """
@@ -26,7 +29,7 @@ class Column:
     metric: str
     label: str
     kind: Kind
-    sense: Sense
+    sense: Sense | None
     unit: str = ""
     digits: int = 2
     scale: float = 1.0
@@ -34,13 +37,14 @@ class Column:
 
     @property
     def objective(self) -> Objective:
-        """The metric as an axis of a front."""
+        """The metric as an axis of a front, for those that have a better end."""
+        assert self.sense is not None
         return Objective(self.metric, self.sense)
 
     @property
     def better(self) -> str:
-        """Which way is better, in words."""
-        return "lower is better" if self.sense == "min" else "higher is better"
+        """Which way is better, in words; empty where neither is."""
+        return {"min": "lower is better", "max": "higher is better", None: ""}[self.sense]
 
     def text(self, value: float) -> str:
         """The value as written in a table, without its unit."""
@@ -68,25 +72,32 @@ COLUMNS = (
     Column("dnsmos_p808", "DNSMOS P808", "quality", "max", "", 2, meaning="a network's estimate without a reference; not a MOS"),
     Column("frechet_dnsmos", "Fréchet", "quality", "min", "", 2, meaning="Fréchet distance of DNSMOS features (64-d) to those of recordings"),
     Column("snr_fp32", "SNR to fp32", "fidelity", "max", "dB", 1, meaning="against the fp32 output from the same noise"),
+    Column("parameter_bytes", "Weights, scales, biases", "size", "min", "kB", 0, 1e3, "what the graphs hold, without their structure"),
+    Column("speedup", "Speed-up", "speed", "max", "x", 2, meaning="time of fp32 (folded alike) over the row's, runs interleaved"),
+    Column("thread_speedup", "Speed-up by threads", "speed", "max", "x", 2, meaning="time with the fewest threads over that with more, runs interleaved"),
+    Column("call_ms", "Call", "speed", "min", "ms", 2, meaning="wall clock of one call of one graph"),
     Column("executed_gflops_per_second", "Executed", "other", "min", "GFLOP/s", 2, meaning="what the artifact really computes per second of audio"),
 )
 
 BY_METRIC = {column.metric: column for column in COLUMNS}
-QUALITY = tuple(column for column in COLUMNS if column.kind == "quality")
+# A metric that is in the registry of metrics only has no words of its own yet, and is shown all the same.
+BY_METRIC |= {
+    metric.name: Column(metric.name, metric.name, "quality", "min" if metric.sense == "lower" else "max", metric.unit, 3, meaning=metric.method)
+    for metric in METRICS.values()
+    if metric.name not in BY_METRIC
+}
+QUALITY = tuple(column for column in BY_METRIC.values() if column.kind == "quality")
 COSTS = tuple(BY_METRIC[metric] for metric in ("file_bytes", "rtf", "energy"))
 STEP = "snr_step_"
+STEP_SNR = Column(STEP, "SNR after each step", "fidelity", "max", "dB", 1, meaning="the state that is fed back, against fp32's from the same noise")
 
 
 def column_of(metric: str, unit: str = "") -> Column:
-    """The column of a metric, also of one that is not listed."""
+    """The column of a metric; of one graph's share (`file_bytes_step`) that of the whole with the graph's name; else a plain one."""
     if metric.startswith(STEP):
-        return Column(
-            metric,
-            f"SNR after step {metric[len(STEP) :] or 'n'}",
-            "fidelity",
-            "max",
-            "dB",
-            1,
-            meaning="the state fed back, against fp32's, from the same noise",
-        )
-    return BY_METRIC.get(metric) or Column(metric, metric, "other", "min", unit, 3)
+        return STEP_SNR
+    whole = max((known for known in BY_METRIC if metric == known or metric.startswith(f"{known}_")), key=len, default="")
+    if not whole:
+        return Column(metric, metric, "other", None, unit, 3)
+    column = BY_METRIC[whole]
+    return column if metric == whole else replace(column, metric=metric, label=f"{column.label} of {metric.removeprefix(whole + '_')}")

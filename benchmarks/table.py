@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from .columns import BY_METRIC, COLUMNS, QUALITY, TIMES, Column, signed
 from .paired import Difference, absence, compare
 from .rows import Row, recipe_word, row_named, threads_of
-from .verdict import Outcome, judge, ratio
+from .verdict import Outcome, judge, raced, ratio
 
 ABSENT = "-"
 CONTROL_MARK = "↳ "  # a control stands right below the QAT row that it belongs to
@@ -83,7 +83,14 @@ def key_table(rows: Sequence[Row]) -> Table:
             lambda row: _size_ratio(rows, row),
         ),
         (_heading(BY_METRIC["rtf"]), lambda row: _rtf(row)),
-        (Heading("Speed", f"{TIMES} fp32", "RTF of fp32 over that of the row, same machine, back end and threads"), lambda row: _speed_ratio(rows, row)),
+        (
+            Heading(
+                "Speed",
+                f"{TIMES} fp32",
+                "how many times faster than fp32 with the same threads: from interleaved runs where they were made, else from the two RTFs",
+            ),
+            lambda row: _speed_ratio(rows, row),
+        ),
         (_heading(pesq), lambda row: _value(row, pesq)),
         (
             Heading("Δ PESQ wb", "95 % interval", "paired mean over the clips, against the control for QAT and fp32 for others"),
@@ -124,8 +131,8 @@ def _table(caption: str, rows: Sequence[Row], makers: Sequence[tuple[Heading, Ca
 
 
 def _heading(column: Column) -> Heading:
-    arrow = "↓" if column.sense == "min" else "↑"
-    return Heading(column.label, f"{column.unit} {arrow}".strip(), f"{column.meaning}; {column.better}" if column.meaning else column.better)
+    arrow = {"min": "↓", "max": "↑", None: ""}[column.sense]
+    return Heading(column.label, f"{column.unit} {arrow}".strip(), "; ".join(filter(None, (column.meaning, column.better))))
 
 
 def _maker(column: Column) -> Callable[[Row], Cell]:
@@ -180,7 +187,9 @@ def _speed_ratio(rows: Sequence[Row], row: Row) -> Cell:
     if own and base and threads_of(own) != threads_of(base):
         return Cell(ABSENT, note=f"{row.name} {row.recipe} and {row.baseline_recipe} were timed with different threads")
     found = ratio(rows, row, "rtf")
-    return Cell(ABSENT, note=_no_baseline(rows, row, "rtf")) if found is None else Cell(f"{found:.2f}")
+    if found is None:
+        return Cell(ABSENT, note=_no_baseline(rows, row, "rtf"))
+    return Cell(f"{found:.2f}", "interleaved" if own and raced(row, threads_of(own)) else "")
 
 
 def _no_baseline(rows: Sequence[Row], row: Row, metric: str) -> str:

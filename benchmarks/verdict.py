@@ -123,7 +123,12 @@ def ratio(rows: Sequence[Row], row: Row, metric: str) -> float | None:
     own, base = row.figure(metric), baseline.figure(metric) if baseline else None
     if not own or not base or not own.value or not base.value or threads_of(own) != threads_of(base):
         return None
-    return base.value / own.value
+    return (raced(row, threads_of(own)) if metric == "rtf" else None) or base.value / own.value
+
+
+def raced(row: Row, threads: int) -> float | None:
+    """The speed-up from runs interleaved with the baseline's, which a busy machine does not falsify; None where there were none."""
+    return next((record.value for record in row.figures.get("speedup", ()) if threads_of(record) == threads), None)
 
 
 def _range(rows: Sequence[Row], quantized: Sequence[Row], metric: str) -> str:

@@ -12,13 +12,9 @@ COMMANDS = {
     "list": "list:list_vocoders",
     "demo-corpus": "demo_corpus:demo_corpus",
     "train": "train:train",
-    "quantize": "quantize:quantize",
-    "qat": "qat:qat",
-    "export": "export:export",
     "synth": "synth:synth",
     "bench": "bench:bench",
     "pareto": "pareto:pareto",
-    "run": "run:run",
 }
 
 # Plain help: importing rich takes as long as all the rest of a --help.
@@ -46,8 +42,4 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 for _name, _place in COMMANDS.items():
     _file, _function = _place.split(":")
-    try:
-        _module = import_module(f".{_file}", __package__)
-    except ModuleNotFoundError:
-        continue
-    app.command(_name)(getattr(_module, _function))
+    app.command(_name)(getattr(import_module(f".{_file}", __package__), _function))

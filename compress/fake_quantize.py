@@ -1,4 +1,4 @@
-"""The two fake quantizers: 8-bit asymmetric activations per tensor, 8-bit symmetric weights per output channel.
+"""The fake quantizers: 8-bit asymmetric or 16-bit symmetric activations per tensor, 8-bit symmetric weights per output channel.
 
 PT2E inserts them where `quantizer` says. They observe while calibrating, and round and clip while a network is trained or judged
 as if it were quantized.
@@ -16,16 +16,19 @@ SMALLEST_SCALE = 2.0**-24
 
 
 class ActivationQuantizer(FakeQuantizeBase):
-    """u8 in [0, 255], one scale and zero point.
+    """u8 in [0, 255] with one scale and zero point, or `wide`: s16 in [-32767, 32767] with one scale, zero point 0.
 
     `observing` collects extremes and samples; `choose_range` then picks the clipping of least squared error; `tracking` lets
     the extremes follow the network while gradients flow, the clipping ratio kept; `faking` rounds and clips.
     """
 
-    dtype, qscheme, quant_min, quant_max, ch_axis, is_dynamic = torch.uint8, torch.per_tensor_affine, 0, 255, -1, False
+    qscheme, ch_axis, is_dynamic = torch.per_tensor_affine, -1, False
 
-    def __init__(self, fixed: tuple[float, int] | None = None, momentum: float = 0.01, **_: Any):
+    def __init__(self, fixed: tuple[float, int] | None = None, wide: bool = False, momentum: float = 0.01, **_: Any):
         super().__init__()
+        self.wide = wide
+        self.dtype = torch.int16 if wide else torch.uint8
+        self.quant_min, self.quant_max = (-32767, 32767) if wide else (0, 255)
         scale, zero_point = fixed or (1.0, 0)
         self.register_buffer("scale", torch.tensor([scale]))
         self.register_buffer("zero_point", torch.tensor([zero_point], dtype=torch.int32))
@@ -55,12 +58,19 @@ class ActivationQuantizer(FakeQuantizeBase):
             self.extremes.lerp_(now, self.momentum)
             self._set_range(self.extremes * self.clipping)
 
+    @property
+    def bits(self) -> int:
+        """8 or 16."""
+        return 16 if self.wide else 8
+
     def choose_range(self) -> None:
         """End of calibration: the clipping of the extremes that gives the sampled values the least squared error."""
         if self.fixed or not self._samples:
             return
         values = torch.cat(self._samples)
         self._samples.clear()
+        if self.wide:  # nothing is won by clipping
+            return self._set_range(self.extremes)
         best = torch.inf
         for low in CLIPPING_CANDIDATES if self.extremes[0] < 0 else (1.0,):
             for high in CLIPPING_CANDIDATES:
@@ -72,6 +82,9 @@ class ActivationQuantizer(FakeQuantizeBase):
         self._set_range(self.extremes * self.clipping)
 
     def _set_range(self, extremes: Tensor) -> None:
+        if self.wide:
+            self.scale.fill_((extremes.abs().max() / self.quant_max).clamp(min=SMALLEST_SCALE).item())
+            return
         scale, zero_point = _affine(extremes)
         self.scale.fill_(scale.item())
         self.zero_point.fill_(int(zero_point))

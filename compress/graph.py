@@ -1,7 +1,7 @@
 """A form as a graph that can be calibrated, trained and converted; the names of its tensors."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -71,11 +71,11 @@ def trace(form: Form) -> GraphModule:
     return exported.module()
 
 
-def prepare(form: Form, floats: Mapping[str, str]) -> PreparedGraph:
+def prepare(form: Form, floats: Mapping[str, str], wide: Collection[str] = ()) -> PreparedGraph:
     """Trace a form and insert fake quantizers (off: the graph computes what the form does)."""
-    quantizer = VocoderQuantizer(floats)
     traced = trace(form)
     keys = {node.name: key for node, key in tensor_keys(traced, form)}
+    quantizer = VocoderQuantizer(keys, floats, wide)
     module = prepare_qat_pt2e(traced, quantizer)
     modules = dict(module.named_modules(remove_duplicate=False))
     tensors: dict[str, ActivationQuantizer] = {}

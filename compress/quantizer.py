@@ -4,7 +4,7 @@ torch's own quantizers annotate no Conv1d (X86Inductor) or lower nothing to ONNX
 ONNX Runtime, TFLite and the C kernels run in integers, and says of every weight layer that it leaves alone why.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -41,6 +41,13 @@ ANNOTATION = "quantization_annotation"
 
 ACTIVATION = QuantizationSpec(
     dtype=torch.uint8, quant_min=0, quant_max=255, qscheme=torch.per_tensor_affine, observer_or_fake_quant_ctr=ActivationQuantizer
+)
+WIDE = QuantizationSpec(
+    dtype=torch.int16,
+    quant_min=-32767,
+    quant_max=32767,
+    qscheme=torch.per_tensor_affine,
+    observer_or_fake_quant_ctr=ActivationQuantizer.with_args(wide=True),
 )
 WEIGHT = QuantizationSpec(
     dtype=torch.int8, quant_min=-127, quant_max=127, qscheme=torch.per_channel_symmetric, ch_axis=0, observer_or_fake_quant_ctr=WeightQuantizer
@@ -102,64 +109,67 @@ def module_path(node: Node) -> str:
 
 
 class VocoderQuantizer(Quantizer):
-    """Annotates every layer but those below the paths of `floats` (path -> reason)."""
+    """Annotates every layer but those below the paths of `floats` (path -> reason).
 
-    def __init__(self, floats: Mapping[str, str]):
+    `keys`: table key of every node; tensors whose key is in `wide` get 16 bits.
+    """
+
+    def __init__(self, keys: Mapping[str, str], floats: Mapping[str, str], wide: Collection[str]):
         super().__init__()
-        self.floats = dict(floats)
+        self._keys, self._floats, self._wide = keys, floats, wide
+        self._integer: set[Node] = set()  # nodes with an integer output
         self.quantized: list[str] = []
         self.skipped: list[Skipped] = []
 
     def annotate(self, model: GraphModule) -> GraphModule:
-        done: set[Node] = set()  # nodes with an integer output
         for node in model.graph.nodes:
             path = module_path(node)
             if node.target in WEIGHTED and (reason := self._reason(path)) is not None:
                 self.skipped.append(Skipped(path, reason))
                 continue
-            annotation = self._annotation(node, done)
+            annotation = self._annotation(node)
             if annotation is not None:
                 node.meta[ANNOTATION] = annotation
-                done.add(node)
+                self._integer.add(node)
                 if node.target in WEIGHTED:
                     self.quantized.append(path)
         return model
 
-    def _reason(self, path: str) -> str | None:
-        return next((reason for prefix, reason in self.floats.items() if path == prefix or path.startswith(prefix + ".")), None)
+    def validate(self, model: GraphModule) -> None:
+        """Nothing to check: `annotate` made what is there."""
 
-    def _annotation(self, node: Node, done: set[Node]) -> QuantizationAnnotation | None:
+    def _reason(self, path: str) -> str | None:
+        return next((reason for prefix, reason in self._floats.items() if path == prefix or path.startswith(prefix + ".")), None)
+
+    def _spec(self, node: Node) -> QuantizationSpec:
+        return WIDE if self._keys.get(node.name) in self._wide else ACTIVATION
+
+    def _annotation(self, node: Node) -> QuantizationAnnotation | None:
         if node.op != "call_function":
             return None
         if node.target in WEIGHTED:
-            inputs = {node.args[0]: ACTIVATION, node.args[1]: WEIGHT}
+            source, weight = node.args[0], node.args[1]
+            assert isinstance(source, Node)
+            inputs = {source: self._spec(source), weight: WEIGHT}
             if len(node.args) > 2 and node.args[2] is not None:
-                inputs[node.args[2]] = _bias(node)
-            return _annotated(inputs, ACTIVATION)
-        tensors = [a for a in node.args[:2] if isinstance(a, Node) and "val" in a.meta and isinstance(a.meta["val"], torch.Tensor)]
+                inputs[node.args[2]] = _bias(node)  # type: ignore[assignment]
+            return _annotated(inputs, self._spec(node))
+        tensors = [a for a in node.args[:2] if isinstance(a, Node) and isinstance(a.meta.get("val"), torch.Tensor)]
+        read = {tensor: self._spec(tensor) for tensor in tensors}
         if node.target in BINARY and len(tensors) == 2:
-            return _annotated(dict.fromkeys(tensors, ACTIVATION), ACTIVATION)
+            return _annotated(read, self._spec(node))
         if node.target in SCALING and len(tensors) == 1 and isinstance(node.args[1], int | float):
             factor = float(node.args[1]) if node.target == aten.mul.Tensor else 1.0 / float(node.args[1])
-            return _annotated({tensors[0]: ACTIVATION}, _scaled(node, factor))
+            return _annotated(read, _scaled(node, factor))
         if node.target in UNARY:
-            return _annotated({} if _is_float(tensors[0], done) else {tensors[0]: ACTIVATION}, ACTIVATION)
-        if node.target in BOUNDED and tensors[0] in done:
-            return _annotated({tensors[0]: ACTIVATION}, _bounded(*BOUNDED[node.target]))
-        if node.target in MOVEMENT and tensors[0] in done:
-            return _annotated({tensors[0]: ACTIVATION}, SharedQuantizationSpec((tensors[0], node)))
+            float_layer = tensors[0].target in WEIGHTED and tensors[0] not in self._integer
+            return _annotated({} if float_layer else read, self._spec(node))
+        if node.target in BOUNDED and tensors[0] in self._integer:
+            return _annotated(read, _bounded(*BOUNDED[node.target]))
+        if node.target in MOVEMENT and (tensors[0] in self._integer or tensors[0].op == "placeholder"):
+            return _annotated(read, SharedQuantizationSpec((tensors[0], node)))
         return None
-
-    def validate(self, model: GraphModule) -> None:
-        pass
-
-
-def _is_float(node: Node, done: set[Node]) -> bool:
-    """Whether a node is the output of a weight layer that stays in float."""
-    return node.target in WEIGHTED and node not in done
 
 
 def _annotated(inputs: dict, output: object) -> QuantizationAnnotation:
     return QuantizationAnnotation(input_qspec_map=inputs, output_qspec=output, _annotated=True)  # type: ignore[arg-type]
-
-

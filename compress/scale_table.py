@@ -13,7 +13,7 @@ from .graph import PreparedGraph
 
 @dataclass(frozen=True)
 class Entry:
-    """real = scale * (integer - zero_point), integers of `bits` bits from 0 on."""
+    """real = scale * (integer - zero_point): 8 bits from 0 to 255, or 16 bits from -32767 to 32767."""
 
     scale: float
     zero_point: int
@@ -34,13 +34,13 @@ class ScaleTable:
             for key, quantizer in graph.tensors.items():
                 if not quantizer.seen:
                     raise VcompressError(f"The calibration never reached {key} of graph {graph.form.name}; give it more clips.")
-                entries.setdefault(key, Entry(float(quantizer.scale), int(quantizer.zero_point)))
+                entries.setdefault(key, Entry(float(quantizer.scale), int(quantizer.zero_point), quantizer.bits))
         return cls(entries)
 
     def apply(self, graph: PreparedGraph) -> None:
         """Give a form's tensors their scales. Raises VcompressError when one has none."""
         for key, quantizer in graph.tensors.items():
-            if key not in self.entries:
+            if key not in self.entries or self.entries[key].bits != quantizer.bits:
                 raise VcompressError(f"The scale table has no entry for {key} of graph {graph.form.name}; quantize the network again.")
             quantizer.set(self.entries[key].scale, self.entries[key].zero_point)
 

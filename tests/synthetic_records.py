@@ -50,7 +50,7 @@ def vocoder(name: str, file_bytes: float, rtf: float, pesq: float, mel: float, f
         if not recipe.endswith("fp32"):
             found.append(record(recipe, "snr_fp32", 24.5 + 100 * gain, name, unit="dB", clips=CLIPS))
             if name.startswith("diffwave"):
-                found += [record(recipe, f"snr_step_{n}", 34 - 2.2 * n + 60 * gain, name, unit="dB", clips=CLIPS) for n in range(1, 7)]
+                found += [record(recipe, f"snr_step_{n}", 21 + 2.2 * n + 60 * gain, name, unit="dB", clips=CLIPS) for n in range(6)]
     return found
 
 

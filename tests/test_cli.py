@@ -24,7 +24,7 @@ from vcompress.runtime.workspace import Workspace
 HEAVY = ("torch", "onnxruntime", "onnx", "plotly", "matplotlib", "numpy", "pydantic")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["list", "--json"], ["bench", "--help"], ["qat", "--help"]], ids=" ".join)
+@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["list", "--json"], *([command, "--help"] for command in COMMANDS)], ids=" ".join)
 def test_starts_without_anything_heavy(arguments: list[str]) -> None:
     program = (
         "import sys\n"
@@ -191,6 +191,18 @@ def test_ends_with_a_sentence_when_a_place_cannot_be_written(vcompress: CommandL
     answer = vcompress("list")
     assert (answer.code, answer.out) == (2, "")
     assert words in answer.err and "/there/is/file" in answer.err and len(answer.err.splitlines()) == 1
+
+
+def test_ends_with_a_sentence_on_the_light_install(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "sys.modules['torch'] = None  # as if it were not installed\n"
+        "from vcompress.__main__ import main\n"
+        f"sys.exit(main(['train', 'hifigan', '--workspace', {str(tmp_path / 'runs')!r}]))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True, timeout=120)
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
+    assert "torch" in ended.stderr and "vcompress[compress]" in ended.stderr
 
 
 def test_is_quiet_when_the_reader_of_a_pipe_leaves() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from synthetic_records import CLIPS, NO_ENERGY, quality, record, three_vocoders, vocoder
 
-from vcompress.benchmarks.columns import BY_METRIC
+from vcompress.benchmarks.columns import BY_METRIC, column_of
 from vcompress.benchmarks.paired import compare, mean_difference, student_t
 from vcompress.benchmarks.rows import front_of, row_named, rows_of
 from vcompress.benchmarks.table import cost_table, key_table, quality_table
@@ -122,3 +122,22 @@ def test_tables_hold_what_was_measured_and_no_more():
 
 def test_headline_when_nothing_is_quantized():
     assert "Nothing quantized" in headline(rows_of([record("fp32", "file_bytes", 4e6)]))
+
+
+def test_columns_agree_with_the_registry_of_metrics():
+    from vcompress.benchmarks.metrics import METRICS
+
+    for metric in METRICS.values():
+        assert (BY_METRIC[metric.name].sense, BY_METRIC[metric.name].kind) == ({"lower": "min", "higher": "max"}[metric.sense], "quality")
+
+
+def test_column_of_a_graph_and_of_an_unknown_metric():
+    assert column_of("file_bytes_step").label == "File size of step"
+    assert (column_of("wattage", "W").label, column_of("wattage", "W").better) == ("wattage", "")
+
+
+def test_speed_comes_from_interleaved_runs_where_there_are_any():
+    race = record("static_w8a8", "speedup", 3.1, unit="x", settings={"threads": 1})
+    table = key_table(rows_of([*vocoder("hifigan-s", 4e6, 0.048, 2.4, 0.3), race]))
+    assert (cell(table, "hifigan-s", "static_w8a8", "Speed").text, cell(table, "hifigan-s", "static_w8a8", "Speed").sub) == ("3.10", "interleaved")
+    assert cell(table, "hifigan-s", "qat_w8a8", "Speed").text == "2.50"

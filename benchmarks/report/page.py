@@ -1,5 +1,6 @@
 """The page itself: what the template shows, gathered from rows, runs and audio."""
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -92,6 +93,11 @@ def _environment(shown: Sequence[Record]) -> dict[str, list[str]]:
     return {key: values for key, values in found.items() if values}
 
 
+def _method(record: Record) -> str:
+    """The method without what differs from row to row: the identity of its fp32, the number of its step."""
+    return re.sub(r"after step \d+", "after each step", record.method.split("; fp32 is ")[0])
+
+
 def _methods(shown: Sequence[Record]) -> list[Method]:
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in shown:
@@ -99,7 +105,7 @@ def _methods(shown: Sequence[Record]) -> list[Method]:
     return [
         Method(
             column_of(metric, group[0].unit),
-            tuple(dict.fromkeys(r.method for r in group if r.method)),
+            tuple(dict.fromkeys(_method(r) for r in group if r.method)),
             ", ".join(dict.fromkeys(r.known if r.value is not None else "absent" for r in group)),
             ", ".join(str(n) for n in sorted({r.repeats for r in group if r.value is not None})),
         )

@@ -105,7 +105,10 @@ def _dominators(rows: Sequence[Row], row: Row, objectives: Sequence[Objective]) 
 
 @dataclass(frozen=True)
 class Steps:
-    """SNR to fp32 of the state after each step of a diffusion; `rows`: recipe -> SNR in dB by step, None where it is absent."""
+    """SNR to fp32 of the state after each step of a diffusion, in the order of synthesis, from the highest step down to 0.
+
+    rows: recipe -> SNR in dB by step, None where it is absent.
+    """
 
     name: str
     steps: tuple[int, ...]
@@ -120,21 +123,21 @@ def diffusion_steps(rows: Sequence[Row]) -> list[Steps]:
         mine = [row for row in rows if row.name == name and any(metric.startswith(STEP) and row.value(metric) is not None for metric in row.figures)]
         if not mine:
             continue
-        steps = sorted({int(metric.removeprefix(STEP)) for row in mine for metric in row.figures if metric.removeprefix(STEP).isdigit()})
+        steps = sorted({int(metric.removeprefix(STEP)) for row in mine for metric in row.figures if metric.removeprefix(STEP).isdigit()}, reverse=True)
         values = [(row.recipe, tuple(row.value(f"{STEP}{step}") for step in steps)) for row in mine]
         series = [_step_marks(row, i, steps) for i, row in enumerate(mine)]
-        x = Axis.labelled("denoising step", min(steps) - 0.3, max(steps), [recipe_word(row.recipe) for row in mine])
+        x = Axis.labelled("network calls so far", 0.7, len(steps), [recipe_word(row.recipe) for row in mine])
         y = Axis.around("SNR to fp32 (dB)", [mark.y for marks in series for mark in marks])
         found.append(Steps(name, tuple(steps), tuple(values), lines(f"SNR of {name} step by step", x, y, series)))
     return found
 
 
 def _step_marks(row: Row, series: int, steps: Sequence[int]) -> list[Mark]:
-    points = [(step, value) for step in steps if (value := row.value(f"{STEP}{step}")) is not None]
+    points = [(call, step, value) for call, step in enumerate(steps, 1) if (value := row.value(f"{STEP}{step}")) is not None]
     word = recipe_word(row.recipe)
     return [
-        Mark(step, value, f"{row.recipe}\nstep {step}: {value:.1f} dB", series % SERIES, shape_of(row.recipe), word if step == points[-1][0] else "")
-        for step, value in points
+        Mark(call, value, f"{row.recipe}\nafter step {step}: {value:.1f} dB", series % SERIES, shape_of(row.recipe), word if call == points[-1][0] else "")
+        for call, step, value in points
     ]
 
 

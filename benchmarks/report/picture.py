@@ -1,6 +1,7 @@
 """`pareto.png`: the fronts of the default quality against size, RTF and energy, for a paper or a README."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,17 @@ def write_picture(rows: Sequence[Row], path: Path) -> None:
     figure = Figure(figsize=(15, 5.2), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     quality = default_quality(rows)
-    for axes, cost in zip(figure.subplots(1, len(COSTS)), COSTS, strict=True):
-        _panel(axes, rows, quality, cost)
+    panels = [(axes, _panel(axes, rows, quality, cost)) for axes, cost in zip(figure.subplots(1, len(COSTS)), COSTS, strict=True)]
     figure.legend(handles=_legend(rows), loc="outside lower center", ncols=12, frameon=False, fontsize=9)
+    figure.canvas.draw()  # names find their places once everything else has its own
+    for axes, names in panels:
+        _name_points(axes, names)
     with replacing(path) as part:
         figure.savefig(part, format="png")
 
 
-def _panel(axes: Any, rows: Sequence[Row], quality: Column, cost: Column) -> None:
+def _panel(axes: Any, rows: Sequence[Row], quality: Column, cost: Column) -> "Names":
+    """Draw all but the names of the front points; gives what these need."""
     axes.set_title(f"{quality.label} against {cost.label}", fontsize=11)
     axes.set_xlabel(f"{cost.label}{f' ({cost.unit})' if cost.unit else ''}, {cost.better}")
     axes.set_ylabel(f"{quality.label}, {quality.better}")
@@ -42,7 +46,7 @@ def _panel(axes: Any, rows: Sequence[Row], quality: Column, cost: Column) -> Non
         axes.text(0.5, 0.5, f"no figure:\n{absence(rows[0], missing)}", ha="center", va="center", wrap=True, color="#555", transform=axes.transAxes)
         axes.set_xticks([])
         axes.set_yticks([])
-        return
+        return Names([], [], [])
     inside, series = front_of(shown, (quality.objective, cost.objective)), series_of(rows)
     xs, ys = [(row.value(cost.metric) or 0) / cost.scale for row in shown], [(row.value(quality.metric) or 0) / quality.scale for row in shown]
     clips = [clips_of(row, quality.metric, cost.metric) for row in shown]
@@ -57,7 +61,7 @@ def _panel(axes: Any, rows: Sequence[Row], quality: Column, cost: Column) -> Non
     _cost_axis(axes, xs)
     axes.margins(y=0.14)
     names = [(f"{row.name} {recipe_word(row.recipe)}", x, y) for row, x, y, kept in zip(shown, xs, ys, inside, strict=True) if kept]
-    _name_points(axes, names, list(zip(xs, ys, strict=True)), stairs)
+    return Names(names, list(zip(xs, ys, strict=True)), stairs)
 
 
 def _cost_axis(axes: Any, values: Sequence[float]) -> None:
@@ -72,21 +76,30 @@ def _cost_axis(axes: Any, values: Sequence[float]) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
 
 
-def _name_points(axes: Any, points: Sequence[tuple[str, float, float]], spots: Sequence[tuple[float, float]], stairs: Sequence[Box]) -> None:
+@dataclass(frozen=True)
+class Names:
+    """What is to be named in a panel, and what the names keep off: all points and the front's line, in the units of the axes."""
+
+    points: Sequence[tuple[str, float, float]]
+    spots: Sequence[tuple[float, float]]
+    stairs: Sequence[Box]
+
+
+def _name_points(axes: Any, names: Names) -> None:
     """Each name at the first place where it covers neither a point, nor the front's line, nor another name."""
-    figure = axes.figure
-    figure.canvas.draw()
-    renderer = figure.canvas.get_renderer()
-    taken = [(px - 6, py - 6, px + 6, py + 6) for px, py in (axes.transData.transform(spot) for spot in spots)]
-    for box in stairs:
+    renderer = axes.figure.canvas.get_renderer()
+    taken = [(px - 6, py - 6, px + 6, py + 6) for px, py in (axes.transData.transform(spot) for spot in names.spots)]
+    for box in names.stairs:
         (x0, y0), (x1, y1) = axes.transData.transform(box[:2]), axes.transData.transform(box[2:])
         taken.append((min(x0, x1) - 1, min(y0, y1) - 1, max(x0, x1) + 1, max(y0, y1) + 1))
     frame = axes.get_window_extent(renderer)
     places = [(9, -3, "left"), (-9, -3, "right"), (0, 9, "center"), (0, -16, "center"), (8, 8, "left"), (8, -15, "left"), (-8, 8, "right"), (-8, -15, "right")]
+    places += [(-5, 9, "left"), (-5, -16, "left"), (5, 9, "right"), (5, -16, "right"), (-5, -28, "left"), (5, -28, "right")]
     places += [(0, 24, "center"), (0, -30, "center"), (0, 38, "center"), (0, -44, "center")]
-    for name, x, y in points:
+    for name, x, y in names.points:
         for dx, dy, align in places:
             note = axes.annotate(name, (x, y), (dx, dy), textcoords="offset points", ha=align, fontsize=8.5, color="#1f2937", zorder=4)
+            note.set_in_layout(False)
             extent = note.get_window_extent(renderer)
             box = (extent.x0, extent.y0, extent.x1, extent.y1)
             inside = box[0] >= frame.x0 and box[2] <= frame.x1 and box[1] >= frame.y0 and box[3] <= frame.y1
