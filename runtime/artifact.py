@@ -83,12 +83,13 @@ class Manifest:
             raw = json.loads(text)
             if int(raw["schema"]) > SCHEMA:
                 raise VcompressError(f"{path} has schema {raw['schema']}, this vcompress reads up to {SCHEMA}; upgrade vcompress.")
-            graphs = {
-                name: GraphSpec(g["file"], _tensors(g["inputs"]), _tensors(g["outputs"]), g["bytes"], g["kernels"]) for name, g in raw["graphs"].items()
-            }
+            graphs = {name: GraphSpec(g["file"], _tensors(g["inputs"]), _tensors(g["outputs"]), g["bytes"], g["kernels"]) for name, g in raw["graphs"].items()}
             layers = tuple(LayerRow(**row) for row in raw["layers"])
+            names = [*raw["files"], *raw["files"].values(), *(graph.file for graph in graphs.values())]
+            if not graphs or not isinstance(raw["sampler"], dict) or not all(isinstance(name, str) for name in names):
+                raise TypeError
             return cls(**{**raw, "front_end": FrontEnd(**raw["front_end"]), "graphs": graphs, "layers": layers})
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
             raise VcompressError(f"{path} is not an artifact's manifest; export the artifact again.") from None
 
 

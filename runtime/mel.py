@@ -31,10 +31,13 @@ class FrontEnd:
     level_db: float | None = None
 
     def __post_init__(self) -> None:
-        if self.sample_rate <= 0 or self.n_fft <= 0 or self.hop_length <= 0 or self.n_mels <= 0:
-            raise VcompressError("A front end needs a positive sample_rate, n_fft, hop_length and n_mels; check the configuration.")
+        counts = (self.sample_rate, self.n_fft, self.hop_length, self.n_mels)
+        if not all(isinstance(count, int) and count > 0 for count in counts):
+            raise VcompressError("A front end needs a sample_rate, n_fft, hop_length and n_mels that are whole and positive; check the configuration.")
         if not 0 <= self.fmin < self.fmax <= self.sample_rate / 2:
-            raise VcompressError(f"The mel bands {self.fmin}-{self.fmax} Hz do not fit a sample rate of {self.sample_rate} Hz; choose fmax <= {self.sample_rate / 2:g}.")
+            raise VcompressError(
+                f"The mel bands {self.fmin}-{self.fmax} Hz do not fit a sample rate of {self.sample_rate} Hz; choose fmax <= {self.sample_rate / 2:g}."
+            )
         if not self.maximum > self.minimum:
             raise VcompressError(f"The mel maximum {self.maximum} is not above the minimum {self.minimum}; compute the statistics of the training data again.")
 

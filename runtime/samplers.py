@@ -82,6 +82,9 @@ def make_sampler(settings: dict[str, Any], hop_length: int) -> Sampler:
     if name == "feed_forward":
         return FeedForwardSampler()
     if name == "diffusion":
-        schedule = Schedule(tuple(settings["betas"]), tuple(settings["steps"]))
-        return DiffusionSampler(schedule, hop_length, bool(settings["noise"]), bool(settings["folded"]))
+        try:
+            schedule = Schedule(tuple(map(float, settings["betas"])), tuple(map(float, settings["steps"])))
+            return DiffusionSampler(schedule, hop_length, bool(settings["noise"]), bool(settings["folded"]))
+        except (KeyError, TypeError, ValueError):
+            raise VcompressError("The settings of the diffusion sampler are damaged; export the artifact again.") from None
     raise VcompressError(f"This vcompress knows no sampler {name!r}; upgrade vcompress, or export the artifact again.")

@@ -1,5 +1,7 @@
 """From a mel to a waveform, with an artifact in a back end."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,11 @@ from .samplers import OnStep, make_sampler
 def synthesize(artifact: Artifact, session: Session, mel: np.ndarray, seed: int = 0, on_step: OnStep | None = None) -> np.ndarray:
     """mel: float32 (n_mels, F), normalised -> waveform: float32 (hop_length * F,) in [-1, 1]."""
     front_end = artifact.manifest.front_end
-    return make_sampler(artifact.manifest.sampler, front_end.hop_length).synthesize(session.run, check_mel(mel, front_end), seed, on_step)
+    sampler = make_sampler(artifact.manifest.sampler, front_end.hop_length)
+    try:
+        return sampler.synthesize(session.run, check_mel(mel, front_end), seed, on_step)
+    except KeyError as missing:
+        raise VcompressError(f"{artifact.folder} has no graph or tensor {missing}, which its sampler needs; export the artifact again.") from None
 
 
 def check_mel(mel: np.ndarray, front_end: FrontEnd) -> np.ndarray:
@@ -26,9 +32,11 @@ def check_mel(mel: np.ndarray, front_end: FrontEnd) -> np.ndarray:
         raise VcompressError(f"The mel has shape {mel.shape}, this vocoder needs ({front_end.n_mels}, frames); compute it with the vocoder's own front end.")
     if not np.issubdtype(mel.dtype, np.floating):
         raise VcompressError(f"The mel has dtype {mel.dtype}, this vocoder needs float32; save it as float32.")
+    with np.errstate(over="ignore"):
+        mel = np.ascontiguousarray(mel, np.float32)
     if not np.isfinite(mel).all():
         raise VcompressError("The mel holds NaN or infinite values; compute it again.")
-    return np.ascontiguousarray(mel, np.float32)
+    return mel
 
 
 def read_mel(path: str | Path, front_end: FrontEnd) -> tuple[np.ndarray, float]:
@@ -40,10 +48,8 @@ def read_mel(path: str | Path, front_end: FrontEnd) -> tuple[np.ndarray, float]:
     if path.suffix.lower() in AUDIO_SUFFIXES:
         waveform = read_audio(path, front_end.sample_rate)
         gain = front_end.gain(waveform)
-        try:
+        with _naming(path):
             return front_end.mel(waveform * gain), gain
-        except VcompressError as error:
-            raise VcompressError(f"{path}: {error}") from None
     if path.suffix.lower() not in (".npy", ".npz"):
         raise VcompressError(f"{path} is neither audio (.wav, .flac) nor a saved mel (.npy, .npz); give one of these.")
     if not path.is_file():
@@ -52,10 +58,19 @@ def read_mel(path: str | Path, front_end: FrontEnd) -> tuple[np.ndarray, float]:
         loaded = np.load(path, allow_pickle=False)
         mel = loaded["mel"] if path.suffix.lower() == ".npz" else loaded
         hop_length = int(loaded["hop_length"]) if path.suffix.lower() == ".npz" and "hop_length" in loaded else front_end.hop_length
-    except (OSError, ValueError, KeyError, EOFError, TypeError) as error:
-        raise VcompressError(f"{path} cannot be read as a mel ({error}); save one with numpy.save.") from None
+    except (OSError, ValueError, KeyError, EOFError, TypeError):
+        raise VcompressError(f"{path} holds no mel (one array of floats; in .npz under the name mel); save one with numpy.save.") from None
     except Exception as error:  # zipfile.BadZipFile and its kin
         raise VcompressError(f"{path} is damaged ({error}); save the mel again.") from None
     if hop_length != front_end.hop_length:
         raise VcompressError(f"{path} was made with hop_length {hop_length}, this vocoder needs {front_end.hop_length}; compute the mel again.")
-    return check_mel(mel, front_end), 1.0
+    with _naming(path):
+        return check_mel(mel, front_end), 1.0
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except VcompressError as error:
+        raise VcompressError(f"{path}: {error}") from None
