@@ -113,8 +113,8 @@ class WeightQuantizer(FakeQuantizeBase):
 
     def __init__(self, **_: Any):
         super().__init__()
-        self.register_buffer("scale", torch.ones(1))
-        self.register_buffer("zero_point", torch.zeros(1, dtype=torch.int32))
+        self.register_buffer("scale", torch.ones(1), persistent=False)
+        self.register_buffer("zero_point", torch.zeros(1, dtype=torch.int32), persistent=False)
         self.faking = False
 
     def forward(self, weight: Tensor) -> Tensor:

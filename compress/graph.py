@@ -12,7 +12,7 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_qat_pt
 
 from ..vocoders.forms import Form
 from .fake_quantize import ActivationQuantizer, WeightQuantizer
-from .quantizer import Skipped, VocoderQuantizer, module_path
+from .quantizer import VocoderQuantizer, module_path
 
 MOST_FRAMES = 1 << 16
 
@@ -21,14 +21,14 @@ MOST_FRAMES = 1 << 16
 class PreparedGraph:
     """A traced form with fake quantizers in it.
 
-    `tensors`: table key -> the quantizer of that tensor. `quantized` and `skipped`: its weight layers.
+    `tensors`: table key -> the quantizer of that tensor. Its weight layers: `quantized` (bits of the input) and `skipped` (why).
     """
 
     form: Form
     module: GraphModule
     tensors: dict[str, ActivationQuantizer]
-    quantized: list[str]
-    skipped: list[Skipped]
+    quantized: dict[str, int]
+    skipped: dict[str, str]
 
     def mode(self, *, observing: bool = False, tracking: bool = False, faking: bool = False) -> None:
         """Switch all fake quantizers."""
@@ -68,7 +68,10 @@ def dynamic_shapes(form: Form) -> tuple:
 def trace(form: Form) -> GraphModule:
     """The form as a graph with a free number of frames."""
     exported = torch.export.export(form.module, tuple(form.inputs.values()), dynamic_shapes=dynamic_shapes(form), strict=False)
-    return exported.module()
+    module = exported.module()
+    module.graph.eliminate_dead_code()  # such as what the last layer would hand to a next one
+    module.recompile()
+    return module
 
 
 def prepare(form: Form, floats: Mapping[str, str], wide: Collection[str] = ()) -> PreparedGraph:

@@ -5,7 +5,6 @@ ONNX Runtime, TFLite and the C kernels run in integers, and says of every weight
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 import torch
 from torch.fx import GraphModule, Node
@@ -20,6 +19,7 @@ from torchao.quantization.pt2e.quantizer import (
 from .fake_quantize import ActivationQuantizer, WeightQuantizer
 
 aten = torch.ops.aten
+WEIGHTED_MODULES = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Linear)
 WEIGHTED = {aten.conv1d.default, aten.conv1d.padding, aten.conv2d.default, aten.linear.default}
 BINARY = {aten.add.Tensor, aten.mul.Tensor}
 SCALING = {aten.mul.Tensor, aten.div.Tensor}  # by a number: the integers stay, the scale changes
@@ -94,14 +94,6 @@ def _scaled(node: Node, factor: float) -> DerivedQuantizationSpec:
     )
 
 
-@dataclass(frozen=True)
-class Skipped:
-    """A weight layer left in float, and why."""
-
-    path: str
-    reason: str
-
-
 def module_path(node: Node) -> str:
     """Path of the module in which a node was traced, "" for the outermost."""
     stack = node.meta.get("nn_module_stack") or {}
@@ -111,28 +103,29 @@ def module_path(node: Node) -> str:
 class VocoderQuantizer(Quantizer):
     """Annotates every layer but those below the paths of `floats` (path -> reason).
 
-    `keys`: table key of every node; tensors whose key is in `wide` get 16 bits.
+    `keys`: table key of every node; tensors whose key is in `wide` get 16 bits. Of the weight layers, `quantized` gives the bits
+    of their input and `skipped` why they stay in float.
     """
 
     def __init__(self, keys: Mapping[str, str], floats: Mapping[str, str], wide: Collection[str]):
         super().__init__()
         self._keys, self._floats, self._wide = keys, floats, wide
         self._integer: set[Node] = set()  # nodes with an integer output
-        self.quantized: list[str] = []
-        self.skipped: list[Skipped] = []
+        self.quantized: dict[str, int] = {}
+        self.skipped: dict[str, str] = {}
 
     def annotate(self, model: GraphModule) -> GraphModule:
         for node in model.graph.nodes:
             path = module_path(node)
             if node.target in WEIGHTED and (reason := self._reason(path)) is not None:
-                self.skipped.append(Skipped(path, reason))
+                self.skipped[path] = reason
                 continue
             annotation = self._annotation(node)
             if annotation is not None:
                 node.meta[ANNOTATION] = annotation
                 self._integer.add(node)
                 if node.target in WEIGHTED:
-                    self.quantized.append(path)
+                    self.quantized[path] = 16 if self._spec(node.args[0]) is WIDE else 8  # type: ignore[arg-type]
         return model
 
     def validate(self, model: GraphModule) -> None:

@@ -74,6 +74,13 @@ class Checkpoint:
         parts = {"config": asdict(self.config), "front_end": asdict(self.front_end), "training": asdict(self.training)}
         return {"format": str(FORMAT), "family": self.family, "size": self.size, **{key: json.dumps(value) for key, value in parts.items()}}
 
+    @classmethod
+    def from_metadata(cls, metadata: dict[str, str]) -> "Checkpoint":
+        """The checkpoint that `metadata` describes, without weights. Raises KeyError, TypeError or ValueError where it describes none."""
+        family = find_family(metadata["family"])
+        config, front_end, training = (json.loads(metadata[key], object_hook=_tuples) for key in ("config", "front_end", "training"))
+        return cls(family.name, metadata["size"], family.config(**config), FrontEnd(**front_end), TrainingFacts(**training), {})
+
 
 def new_checkpoint(family: Family, size: str, front_end: FrontEnd, training: TrainingFacts | None = None, weights: State | None = None) -> Checkpoint:
     """A checkpoint of one of the family's sizes."""
@@ -166,10 +173,8 @@ def _parse(path: Path, metadata: dict[str, str], weights: State) -> Checkpoint:
         raise VcompressError(f"{path} does not say which vocoder it is; give a checkpoint that vcompress wrote.")
     if not metadata["format"].isdigit() or int(metadata["format"]) > FORMAT:
         raise VcompressError(f"{path} has checkpoint format {metadata['format']}, this vcompress reads up to {FORMAT}; upgrade vcompress.")
-    family = find_family(metadata["family"])
     try:
-        config, front_end, training = (json.loads(metadata[key], object_hook=_tuples) for key in ("config", "front_end", "training"))
-        return Checkpoint(family.name, metadata["size"], family.config(**config), FrontEnd(**front_end), TrainingFacts(**training), weights)
+        return replace(Checkpoint.from_metadata(metadata), weights=weights)
     except (KeyError, TypeError, ValueError):
         raise VcompressError(f"{path} has damaged metadata; copy or train the checkpoint again.") from None
 

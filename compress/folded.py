@@ -1,0 +1,84 @@
+"""A folded vocoder: what every recipe starts from and every export is made of. Kept as one safetensors file."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import VcompressError
+from ..runtime.files import replacing
+from ..runtime.mel import FrontEnd
+from ..vocoders.checkpoint import Checkpoint
+from ..vocoders.family import Family
+from ..vocoders.registry import find_family
+from .fold import fold
+
+WEIGHTS = "folded.safetensors"
+
+
+@dataclass(frozen=True)
+class FoldedVocoder:
+    """The folded float network of a checkpoint with its sampler settings. `trained`: the checkpoint without its weights."""
+
+    trained: Checkpoint
+    network: nn.Module
+    sampler: dict[str, Any]
+
+    @property
+    def family(self) -> Family:
+        """The family of the checkpoint."""
+        return find_family(self.trained.family)
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """The front end, with the normalisation of the training data."""
+        return self.trained.front_end
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> "FoldedVocoder":
+        """Fold a checkpoint."""
+        network = fold(checkpoint.build(folded=True))
+        return cls(replace(checkpoint, weights={}), network, dict(find_family(checkpoint.family).sampler))
+
+    def with_schedule_folded(self) -> "FoldedVocoder":
+        """What the schedule fixes as constants. Raises VcompressError where there is no schedule."""
+        if self.family.fold_schedule is None:
+            raise VcompressError(f"{self.family.title} has no schedule to fold; leave out --fold-schedule.")
+        network, sampler = self.family.fold_schedule(self.network, self.sampler)
+        return FoldedVocoder(self.trained, network, sampler)
+
+    def with_weights(self, weights: dict[str, Tensor]) -> "FoldedVocoder":
+        """The same network with other weights (by the paths of the folded network)."""
+        network = fold(self.family.network(self.trained.config))
+        network.load_state_dict(weights)
+        return FoldedVocoder(self.trained, network, self.sampler)
+
+    def save(self, folder: Path) -> None:
+        """Write `folded.safetensors` into a run's folder."""
+        from safetensors.torch import save
+
+        weights = {key: value.detach().float().contiguous() for key, value in self.network.state_dict().items()}
+        with replacing(folder / WEIGHTS) as part:
+            part.write_bytes(save(weights, {**self.trained.metadata(), "folded": "1"}))
+
+    @classmethod
+    def read(cls, folder: Path) -> "FoldedVocoder":
+        """Raises VcompressError when the file is missing, damaged, or does not fit its own configuration."""
+        from safetensors import SafetensorError, safe_open
+
+        path = folder / WEIGHTS
+        if not path.is_file():
+            raise VcompressError(f"{folder} holds no {WEIGHTS}; quantize the network again.")
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata, weights = file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            trained = Checkpoint.from_metadata(metadata)
+            folded = cls(trained, fold(find_family(trained.family).network(trained.config)), dict(find_family(trained.family).sampler))
+            folded.network.load_state_dict(weights)
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError):
+            raise VcompressError(f"{path} is damaged; quantize the network again.") from None
+        if not all(torch.isfinite(value).all() for value in weights.values()):
+            raise VcompressError(f"{path} holds NaN or infinite weights; quantize the network again.")
+        return folded

@@ -1,0 +1,71 @@
+"""What an ONNX file is made of: bytes by kind, and the kernels that ONNX Runtime runs it with."""
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import onnx
+from onnx import numpy_helper
+
+from ..runtime.artifact import TensorSpec
+from ..runtime.backends.onnxruntime_cpu import open_session
+
+QUANTIZING = ("QuantizeLinear", "DequantizeLinear")
+WEIGHTED = ("Conv", "ConvInteger", "Gemm", "MatMul", "MatMulInteger")
+CONVOLUTIONS = ("Conv", "FusedConv", "QLinearConv", "ConvInteger")
+INTEGER_CONVOLUTIONS = ("QLinearConv", "ConvInteger")
+
+
+def bytes_by_kind(path: Path) -> dict[str, int]:
+    """weights, scales (with zero points), biases, graph (the rest) and file, in bytes."""
+    model = onnx.load(path)
+    sizes = {tensor.name: len(tensor.raw_data) or numpy_helper.to_array(tensor).nbytes for tensor in model.graph.initializer}
+    kinds = dict.fromkeys(sizes, "graph")
+    producers = {output: node for node in model.graph.node for output in node.output}
+    for node in model.graph.node:
+        if node.op_type in QUANTIZING:
+            kinds.update({name: "scales" for name in node.input[1:] if name in kinds})
+    for node in model.graph.node:
+        if node.op_type in WEIGHTED:
+            for position, name in enumerate(node.input):
+                source = producers.get(name)
+                stored = source.input[0] if source is not None and source.op_type == "DequantizeLinear" else name
+                if stored in kinds and position in (1, 2):
+                    kinds[stored] = "weights" if position == 1 else "biases"
+        elif node.op_type in ("Gather", "Split"):  # constants of a folded schedule
+            kinds.update({name: "weights" for name in node.input[:1] if name in kinds})
+    file = path.stat().st_size
+    split = {kind: sum(size for name, size in sizes.items() if kinds[name] == kind) for kind in ("weights", "scales", "biases")}
+    return {**split, "graph": file - sum(split.values()), "file": file}
+
+
+def kernels(path: Path) -> dict[str, int]:
+    """Operator type -> how many nodes of it the optimized graph has, the most first."""
+    with tempfile.TemporaryDirectory() as folder:
+        optimized = Path(folder) / "optimized.onnx"
+        open_session(path, optimized=optimized)
+        nodes = onnx.load(optimized).graph.node
+    return dict(Counter(node.op_type for node in nodes).most_common())
+
+
+def ports(path: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """Inputs and outputs of a graph; integer ports with the scale that the graph reads or writes them with."""
+    model = onnx.load(path)
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    parameters: dict[str, tuple[float, int]] = {}
+    aliases = {node.input[0]: node.output[0] for node in model.graph.node if node.op_type == "Transpose"}
+    back = {output: source for source, output in aliases.items()}
+    for node in model.graph.node:
+        if node.op_type in QUANTIZING and len(node.input) > 2:
+            scale, zero_point = (numpy_helper.to_array(constants[name]) for name in node.input[1:3])
+            if scale.size == 1:
+                parameters[node.output[0] if node.op_type == "QuantizeLinear" else node.input[0]] = (float(scale), int(zero_point))
+
+    def spec(value: onnx.ValueInfoProto) -> TensorSpec:
+        tensor = value.type.tensor_type
+        shape = tuple(d.dim_value if d.HasField("dim_value") else d.dim_param or "?" for d in tensor.shape.dim)
+        found = next((parameters[n] for n in (value.name, aliases.get(value.name), back.get(value.name)) if n in parameters), (None, None))
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
+        return TensorSpec(value.name, shape, dtype, *found)
+
+    return tuple(map(spec, model.graph.input)), tuple(map(spec, model.graph.output))
