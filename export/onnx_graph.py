@@ -11,10 +11,13 @@ import onnx_ir as ir
 import torch
 from onnx_ir.passes.common import (
     ClearMetadataAndDocStringPass,
+    CommonSubexpressionEliminationPass,
     DeduplicateInitializersPass,
+    IdentityEliminationPass,
     LiftConstantsToInitializersPass,
     RemoveUnusedNodesPass,
 )
+from onnxscript.optimizer import fold_constants
 from torch import nn
 
 from ..compress.graph import dynamic_shapes
@@ -37,12 +40,18 @@ def export_graph(module: nn.Module, form: Form, path: Path, integer_ports: Colle
             dynamic_shapes=dynamic_shapes(form),
             opset_version=OPSET,
             dynamo=True,
+            optimize=False,  # torch's choice of rewrites takes minutes on a thousand quantizers; the few that matter are below
             verbose=False,
             external_data=False,
         )
     assert program is not None
     model = program.model
+    fold_constants(model)
+    IdentityEliminationPass()(model)
     LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+    DeduplicateInitializersPass()(model)
+    CommonSubexpressionEliminationPass()(model)
+    RemoveUnusedNodesPass()(model)
     make_integer(model, integer_ports)
     _drop_zero_points(model)
     RemoveUnusedNodesPass()(model)
