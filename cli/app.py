@@ -12,9 +12,13 @@ COMMANDS = {
     "list": "list:list_vocoders",
     "demo-corpus": "demo_corpus:demo_corpus",
     "train": "train:train",
+    "quantize": "quantize:quantize",
+    "qat": "qat:qat",
+    "export": "export:export",
     "synth": "synth:synth",
     "bench": "bench:bench",
     "pareto": "pareto:pareto",
+    "run": "run:run",
 }
 
 # Plain help: importing rich takes as long as all the rest of a --help.

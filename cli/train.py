@@ -1,25 +1,16 @@
 """`vcompress train`: a vocoder of your own, from recordings."""
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
-from json import dumps, loads
 from math import isfinite
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from ..errors import VcompressError
 from .options import RUNS, DataOption, FamilyArgument, JsonOption, NameOption, SeedOption, SizeOption, TakePatternOption, ValidationOption, WorkspaceOption
 from .output import print_json, working
-
-if TYPE_CHECKING:
-    from ..runtime.workspace import Run, Workspace
+from .resuming import resumable_run
 
 RECIPE = "fp32"
-LOCK = ".lock"
 DEFAULT_TIME = "20m"
 
 TimeOption = Annotated[
@@ -94,7 +85,7 @@ def train(
             "adversarial": adversarial,
             "start": resume_from,
         }
-        with _run(runs, found.name, size, name, request, fresh) as run:
+        with resumable_run(runs, found.name, size, RECIPE, name, request, fresh) as run:
             result = train_vocoder(found.name, size, folders, run.folder, plan, split, adversarial, resume_from)
             run.update(complete=result.complete, checkpoint=result.path.name, steps=result.training.steps)
         typer.echo(f"{found.title} {size}: {result.training}.", err=True)
@@ -105,47 +96,3 @@ def train(
         print(result.path)
     if not result.complete:
         raise typer.Exit(130)
-
-
-@contextmanager
-def _run(workspace: "Workspace", family: str, size: str, name: str | None, request: dict[str, Any], fresh: bool) -> Iterator["Run"]:
-    """The newest unfinished run of this request that nobody is working on, or a new one; held until the block ends."""
-    request = loads(dumps(request))
-    name = name or f"{family}-{size.lower()}"
-    unfinished = () if fresh else workspace.runs(family=family, size=size, recipe=RECIPE, name=name, complete=False, training=request)
-    for run in unfinished:
-        with _holding(run.folder) as held:
-            if held:
-                typer.echo(f"Going on with {run.folder} (--fresh starts anew).", err=True)
-                yield run
-                return
-    run = workspace.new_run(family, size, RECIPE, name, training=request)
-    try:
-        with _holding(run.folder):
-            yield run
-    except VcompressError:
-        _remove_if_empty(run.folder, workspace.root)
-        raise
-
-
-def _remove_if_empty(folder: Path, root: Path) -> None:
-    """Leave nothing of a run that failed before its first step."""
-    if {path.name for path in folder.iterdir()} <= {"run.json", LOCK}:
-        shutil.rmtree(folder)
-        with suppress(OSError):  # a parent that is not empty stays
-            for parent in (*folder.relative_to(root).parents,):
-                (root / parent).rmdir()
-
-
-@contextmanager
-def _holding(folder: Path) -> Iterator[bool]:
-    """Whether this process is the only one at work in a run; the hold ends with the process, however it ends."""
-    import fcntl
-
-    with (folder / LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
-        yield True

@@ -10,7 +10,7 @@ from torch.fx import GraphModule, Node
 from torchao.quantization.pt2e import allow_exported_model_train_eval, move_exported_model_to_eval
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_qat_pt2e
 
-from ..vocoders.forms import Form
+from ..vocoders.forms import Form, Nested
 from .fake_quantize import ActivationQuantizer, WeightQuantizer
 from .quantizer import VocoderQuantizer, module_path
 
@@ -55,28 +55,35 @@ class PreparedGraph:
         return module
 
 
-def dynamic_shapes(form: Form) -> tuple:
-    """The free axes of a form's inputs, in the shape torch.export wants."""
+def dynamic_shapes(form: Form, batched: bool = False) -> tuple:
+    """The free axes of a form's inputs, in the shape torch.export wants: frames, and for training the batch."""
     frames = Dim("frames", min=4, max=MOST_FRAMES)
+    batch = {0: Dim("batch", min=1, max=MOST_FRAMES)} if batched else {}
     shapes: list = []
     for name, value in form.inputs.items():
         axes = {axis: frames if multiple == 1 else multiple * frames for axis, multiple in form.axes.get(name, {}).items()}
-        shapes.append([axes] * len(value) if isinstance(value, list) else axes)
+        shapes.append([batch | axes] * len(value) if isinstance(value, list) else batch | axes)
     return tuple(shapes)
 
 
-def trace(form: Form) -> GraphModule:
-    """The form as a graph with a free number of frames."""
-    exported = torch.export.export(form.module, tuple(form.inputs.values()), dynamic_shapes=dynamic_shapes(form), strict=False)
+def trace(form: Form, batched: bool = False) -> GraphModule:
+    """The form as a graph with a free number of frames; `batched`: and a free batch, else a batch of one."""
+    examples = tuple(_twice(value) for value in form.inputs.values()) if batched else tuple(form.inputs.values())
+    exported = torch.export.export(form.module, examples, dynamic_shapes=dynamic_shapes(form, batched), strict=False)
     module = exported.module()
     module.graph.eliminate_dead_code()  # such as what the last layer would hand to a next one
     module.recompile()
     return module
 
 
-def prepare(form: Form, floats: Mapping[str, str], wide: Collection[str] = ()) -> PreparedGraph:
+def _twice(value: Nested) -> Nested:
+    """A batch of one would be taken for a constant."""
+    return [torch.cat([tensor, tensor]) for tensor in value] if isinstance(value, list) else torch.cat([value, value])
+
+
+def prepare(form: Form, floats: Mapping[str, str], wide: Collection[str] = (), batched: bool = False) -> PreparedGraph:
     """Trace a form and insert fake quantizers (off: the graph computes what the form does)."""
-    traced = trace(form)
+    traced = trace(form, batched)
     keys = {node.name: key for node, key in tensor_keys(traced, form)}
     quantizer = VocoderQuantizer(keys, floats, wide)
     module = prepare_qat_pt2e(traced, quantizer)

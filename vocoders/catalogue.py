@@ -4,6 +4,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import VcompressError
+from .registry import check_family
+
 CATALOGUE = Path(__file__).parent / "catalogue.json"
 
 
@@ -31,3 +34,13 @@ class CatalogueRow:
 def catalogue() -> tuple[CatalogueRow, ...]:
     """Every configuration, family by family, from small to large."""
     return tuple(CatalogueRow(**row) for row in json.loads(CATALOGUE.read_text(encoding="utf-8")))
+
+
+def check_entry(family: str | None, size: str | None) -> tuple[str | None, str | None]:
+    """Family and size as the catalogue spells them. Raises VcompressError for one there is not, listing those there are."""
+    name = check_family(family) if family is not None else None
+    rows = [row for row in catalogue() if name in (None, row.family)]
+    sizes = list(dict.fromkeys(row.size for row in rows))
+    if size is not None and size.upper() not in sizes:
+        raise VcompressError(f"{rows[0].title if name else 'The catalogue'} has no size {size!r}; choose one of {', '.join(sizes)}.")
+    return name, size.upper() if size is not None else None

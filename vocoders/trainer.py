@@ -11,10 +11,11 @@ from rich.progress import track
 
 from ..errors import VcompressError
 from ..runtime.mel import FrontEnd
-from .adversarial import AdversarialTraining
+from .adversarial import AdversarialTraining, Adversary
 from .checkpoint import Checkpoint, TrainingFacts, new_checkpoint, read_checkpoint, read_discriminators, save_checkpoint, shipped_checkpoint
 from .corpus import Clip, Split, fit_normalisation, read_clip, read_corpus
 from .family import Family
+from .keeper import LAST
 from .plan import TrainingPlan
 from .progress import TrainingProgress
 from .registry import find_family, find_size
@@ -68,8 +69,8 @@ def train_vocoder(
     before = _start(family, size, start)
     corpus = read_corpus(folders, split)
     front_end = before.front_end if before else FrontEnd(hop_length=family.sizes[size].hop_length, level_db=level_db)
-    training_part = _read(corpus.training, front_end, "Reading the training part", console)
-    validation_part = _read(corpus.validation, front_end, "Reading the validation part", console)
+    training_part = read_clips(corpus.training, front_end, "Reading the training part", console)
+    validation_part = read_clips(corpus.validation, front_end, "Reading the validation part", console)
     if before is None:
         front_end = fit_normalisation(front_end, training_part)
     facts = before.training if before else TrainingFacts()
@@ -100,16 +101,33 @@ def _make_training(
     if not adversarial or family.adversary is None:
         return Training(network, objective, plan, batches, makes)
     adversary = family.adversary(makes.config, makes.front_end)
-    discriminators = read_discriminators(start) if start is not None and str(start) != SHIPPED else {}
+    if start is not None and str(start) != SHIPPED:
+        _load_discriminators(adversary, Path(start), makes)
+    return AdversarialTraining(network, adversary, objective, plan, batches, makes)
+
+
+def restore_adversary(checkpoint: Checkpoint, folder: Path) -> Adversary | None:
+    """The discriminators in the `last.ckpt` of a training run's folder, where that training had any."""
+    family = find_family(checkpoint.family)
+    if family.adversary is None or not (folder / LAST).is_file():
+        return None
+    adversary = family.adversary(checkpoint.config, checkpoint.front_end)
+    return adversary if _load_discriminators(adversary, folder / LAST, checkpoint) else None
+
+
+def _load_discriminators(adversary: Adversary, path: Path, checkpoint: Checkpoint) -> bool:
+    """Whether the file had discriminators. Raises VcompressError when they are those of another training."""
+    discriminators = read_discriminators(path)
     if discriminators:
         try:
             adversary.load_state_dict(discriminators)
         except RuntimeError:
-            raise VcompressError(f"{start} holds other discriminators than {family.title} {makes.size} has; give a checkpoint of the same training.") from None
-    return AdversarialTraining(network, adversary, objective, plan, batches, makes)
+            title = f"{find_family(checkpoint.family).title} {checkpoint.size}"
+            raise VcompressError(f"{path} holds other discriminators than {title} has; give a checkpoint of the same training.") from None
+    return bool(discriminators)
 
 
-def _read(clips: Sequence[Clip], front_end: FrontEnd, title: str, console: Console) -> list[np.ndarray]:
+def read_clips(clips: Sequence[Clip], front_end: FrontEnd, title: str, console: Console) -> list[np.ndarray]:
     """The clips that can be used; each that cannot is named. Raises VcompressError when none can."""
     waveforms, failures = [], []
     for clip in track(clips, title, console=console, transient=True, disable=not console.is_terminal):

@@ -1,0 +1,136 @@
+"""`vcompress run`: the whole way, from trained weights to the page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import VcompressError
+from .bench import reference_clips
+from .options import RUNS, DataOption, JsonOption, SeedOption, SizeOption, TakePatternOption, ValidationOption, WorkspaceOption
+from .output import print_json, progress_bar, working
+from .quantize import WeightsOption
+
+RECIPES = "fp32,static_w8a8,control_qat_w8a8,qat_w8a8"
+FOLDED = "folded_fp32,folded_static_w8a8"
+DEMO_STEPS, DEMO_CLIPS, STEPS, CLIPS = 30, 6, 1000, 16
+
+FamiliesArgument = Annotated[list[str], typer.Argument(metavar="FAMILY...", help="Families of vocoders (see: vcompress list).")]
+RecipesOption = Annotated[str, typer.Option("--recipes", metavar="NAMES", help="Recipes, with commas between them.")]
+StepsOption = Annotated[int | None, typer.Option("--steps", metavar="N", min=1, help=f"Steps of QAT and control.  [default: {STEPS}]", show_default=False)]
+ClipsOption = Annotated[
+    int | None, typer.Option("--clips", metavar="N", min=1, help=f"Validation clips for quality.  [default: {CLIPS}]", show_default=False)
+]
+DemoOption = Annotated[bool, typer.Option("--demo", help=f"Minutes instead of hours: {DEMO_STEPS} steps of QAT, {DEMO_CLIPS} clips.")]
+RateOption = Annotated[float, typer.Option("--learning-rate", metavar="RATE", help="Highest learning rate of QAT and control.")]
+
+
+def run(
+    families: FamiliesArgument,
+    size: SizeOption = "S",
+    recipes: RecipesOption = RECIPES,
+    steps: StepsOption = None,
+    clips: ClipsOption = None,
+    demo: DemoOption = False,
+    weights: WeightsOption = None,
+    data: DataOption = None,
+    validation: ValidationOption = None,
+    take_pattern: TakePatternOption = r"_\d+$",
+    learning_rate: RateOption = 1e-4,
+    seed: SeedOption = 0,
+    workspace: WorkspaceOption = RUNS,
+    json: JsonOption = False,
+) -> None:
+    """Compress vocoders, export, run and measure them, and make the page.
+
+    What is there from an earlier call is used again; a call that was killed goes on.
+
+    \b
+    Examples: vcompress run hifigan --size S
+              vcompress run melgan hifigan diffwave --demo
+              vcompress run diffwave --recipes fp32,static_w8a8,folded_fp32,folded_static_w8a8
+    """
+    with working():
+        from ..benchmarks.bench import bench as measure_all
+        from ..benchmarks.report import write_report
+        from ..benchmarks.rows import rows_of
+        from ..benchmarks.subject import BenchSettings
+        from ..benchmarks.table import key_table
+        from ..runtime.workspace import Workspace
+        from ..vocoders.corpus import Split
+
+        wanted = _recipes(recipes)
+        place, split = Workspace(workspace), Split(take_pattern, validation)
+        if weights is not None and len(families) > 1:
+            raise VcompressError("--weights belongs to one family; give one family, or leave it out.")
+        jobs = _jobs(place, families, size, data or [], split, weights)
+        place.check_writable()
+        folders = _make(jobs, wanted, steps or (DEMO_STEPS if demo else STEPS), learning_rate, seed)
+        from ..runtime.artifact import Artifact
+
+        chosen = reference_clips(data, split, clips or (DEMO_CLIPS if demo else CLIPS))
+        settings = BenchSettings(seed=seed)
+        with progress_bar("Measuring") as show:
+            records = measure_all(
+                [Artifact.open(folder) for folder in folders], chosen, settings, place.records, lambda done, total, what, _: show(done, total, what)
+            )
+        command = f"vcompress run {' '.join(families)} --size {size}{' --demo' if demo else ''} --workspace {workspace}"
+        paths = write_report(records, workspace, workspace / "report", command)
+    if json:
+        print_json({"artifacts": folders, "records": place.records, "html": paths.html, "csv": paths.csv, "png": paths.png})
+    else:
+        print(key_table(rows_of(records)).markdown())
+        print(paths.html)
+
+
+def _recipes(text: str) -> list[str]:
+    """Names in the order given. Raises VcompressError for one there is not."""
+    from ..compress.recipes import find_recipe
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        find_recipe(name)
+    if not names:
+        raise VcompressError(f"--recipes names no recipe; give some of {RECIPES}.")
+    return names
+
+
+def _jobs(place, families, size, data, split, weights):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    from .stages import Job
+
+    return [Job(place, family, size, data, split, weights) for family in families]
+
+
+def _make(jobs, recipes: list[str], steps: int, learning_rate: float, seed: int) -> list[Path]:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    """Every recipe of every job as an artifact; each folder is said as soon as it is there."""
+    from ..runtime.artifact import MANIFEST
+    from . import stages
+
+    folders = []
+    for job in jobs:
+        for recipe in recipes:
+            if recipe.startswith("folded_") and job.family != "diffwave":
+                continue
+            made = _run_of(job, recipe, steps, learning_rate, seed)
+            if not made.complete:
+                raise KeyboardInterrupt
+            if recipe.startswith("folded_"):
+                done = job.finished(recipe, source=made.folder.relative_to(job.workspace.root).as_posix())
+                folder = done.artifact if done else stages.export(job.workspace, made, fold_schedule=True).folder
+            else:
+                folder = made.artifact if (made.artifact / MANIFEST).is_file() else stages.export(job.workspace, made).folder
+            stages.say(str(folder))
+            folders.append(folder)
+    return folders
+
+
+def _run_of(job, recipe: str, steps: int, learning_rate: float, seed: int):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    from ..compress.recipes import find_recipe
+    from . import stages
+
+    method = find_recipe(recipe).method
+    if method == "fp32":
+        return job.source()[0]
+    if method in ("static", "dynamic"):
+        return stages.quantize(job, method, reuse=True)
+    return stages.fine_tune(job, method, stages.qat_plan(job.family, steps, learning_rate, None, seed), reuse=True)

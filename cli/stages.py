@@ -1,0 +1,221 @@
+"""The steps of a compression, as `quantize`, `qat`, `export` and `run` share them. Torch is imported inside."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ..errors import VcompressError
+from .output import progress_bar
+from .resuming import resumable_run
+
+if TYPE_CHECKING:
+    from ..compress.recipes import Recipe
+    from ..runtime.artifact import Artifact
+    from ..runtime.workspace import Run, Workspace
+    from ..vocoders.checkpoint import Checkpoint
+    from ..vocoders.corpus import Corpus, Split
+    from ..vocoders.plan import TrainingPlan
+
+CALIBRATION_CLIPS = 8
+CALIBRATION_SECONDS = 2.0
+QAT_BATCH = 4
+
+
+@dataclass
+class Job:
+    """One vocoder on its way through the stages."""
+
+    workspace: "Workspace"
+    family: str
+    size: str
+    folders: Sequence[Path]
+    split: "Split"
+    weights: Path | None = None
+    name: str | None = None
+    calibration_clips: int = CALIBRATION_CLIPS
+    _corpus: "Corpus | None" = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        from ..vocoders.catalogue import check_entry
+
+        family, size = check_entry(self.family, self.size)
+        assert family is not None and size is not None
+        self.family, self.size = family, size
+
+    def finished(self, recipe: str, **facts: Any) -> "Run | None":
+        """The newest finished run of this vocoder and recipe with these facts."""
+        return next(iter(self.workspace.runs(family=self.family, size=self.size, name=self.name, recipe=recipe, complete=True, **facts)), None)
+
+    def corpus(self) -> "Corpus":
+        """The corpus of the job's folders, or the demo corpus; read once."""
+        from ..vocoders.corpus import read_corpus
+
+        if self._corpus is None:
+            self._corpus = read_corpus(self.folders or [demo_corpus()], self.split)
+        return self._corpus
+
+    def source(self) -> "tuple[Run, Checkpoint]":
+        """The fp32 run to start from, and its checkpoint."""
+        from ..compress.source import source_run
+
+        return source_run(self.workspace, self.family, self.size, self.weights, self.name)
+
+
+def demo_corpus() -> Path:
+    """The demo corpus, spoken first where it is not there yet."""
+    from ..vocoders.demo_corpus import make_demo_corpus
+
+    with progress_bar("Speaking the demo corpus") as progress:
+        return make_demo_corpus(progress=progress)
+
+
+def calibration_mels(job: Job, checkpoint: "Checkpoint") -> list[Any]:
+    """Mels of clips spread over the training part, each cut to two seconds."""
+    from ..vocoders.corpus import read_clip
+
+    clips, front_end = job.corpus().training, checkpoint.front_end
+    count = min(job.calibration_clips, len(clips))
+    chosen = [clips[index * len(clips) // count] for index in range(count)]
+    length = int(CALIBRATION_SECONDS * front_end.sample_rate)
+    return [front_end.mel(read_clip(clip, front_end)[:length]) for clip in chosen]
+
+
+def quantize(job: Job, method: str, reuse: bool = False) -> "Run":
+    """A finished run of recipe static_w8a8 or dynamic_w8. `reuse`: an equal one that is there will do."""
+    from ..compress.folded import FoldedVocoder
+    from ..compress.recipes import Recipe
+    from ..compress.static import quantize_static
+
+    source, checkpoint = job.source()
+    recipe = Recipe(method).name
+    request = {"source": _relative(source.folder, job.workspace), "data": _names(job), "calibration_clips": job.calibration_clips}
+    if reuse and (done := job.finished(recipe, **request)):
+        return done
+    folded = FoldedVocoder.of(checkpoint)
+    mels = calibration_mels(job, checkpoint) if method == "static" else []
+    run = job.workspace.new_run(checkpoint.family, checkpoint.size, recipe, job.name, **request)
+    if method == "static":
+        with progress_bar(f"Calibrating {source.facts['name']}") as progress:
+            quantize_static(folded, mels, run.folder, progress)
+    else:
+        folded.save(run.folder)
+    return run.update(complete=True)
+
+
+def qat_plan(family: str, steps: int, learning_rate: float, batch_size: int | None, seed: int, accelerator: str = "auto") -> "TrainingPlan":
+    """The family's plan as QAT and its control use it: small batches, for a CPU, and a low rate that decays."""
+    from dataclasses import replace
+
+    from ..vocoders.registry import find_family
+
+    every = max(1, min(100, steps // 10))
+    plan = replace(find_family(family).plan, steps=steps, learning_rate=learning_rate, batch_size=batch_size or QAT_BATCH, every=every)
+    return replace(plan, warmup=min(50, steps // 10), seed=seed, accelerator=accelerator)
+
+
+def fine_tune(job: Job, method: str, plan: "TrainingPlan", fresh: bool = False, reuse: bool = False) -> "Run":
+    """A run of recipe qat_w8a8 or control_qat_w8a8; unfinished (`complete` False) after Ctrl-C. `reuse`: an equal finished run will do."""
+    from ..compress.folded import FoldedVocoder
+    from ..compress.qat import FineTuning
+    from ..compress.qat import fine_tune as tune
+    from ..compress.recipes import Recipe
+    from ..vocoders.progress import TrainingProgress
+    from ..vocoders.registry import find_family
+    from ..vocoders.segments import Segments
+    from ..vocoders.trainer import read_clips, restore_adversary
+
+    source, checkpoint = job.source()
+    adversary = restore_adversary(checkpoint, source.folder)
+    objective = "adversarial" if adversary else find_family(checkpoint.family).objective_name
+    request = {
+        "plan": {**asdict(plan), "time": plan.time if isfinite(plan.time) else None},
+        "data": _names(job),
+        "split": asdict(job.split),
+        "source": _relative(source.folder, job.workspace),
+        "calibration_clips": job.calibration_clips,
+        "objective": objective,
+    }
+    recipe = Recipe(method).name
+    if reuse and (done := job.finished(recipe, training=request)):
+        return done
+    with resumable_run(job.workspace, checkpoint.family, checkpoint.size, recipe, job.name, request, fresh) as run:
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        parts = [read_clips(part, checkpoint.front_end, "Reading the corpus", console) for part in (job.corpus().training, job.corpus().validation)]
+        training, validation = (Segments(part, checkpoint.front_end, plan.frames) for part in parts)
+        tuning = FineTuning(plan, training, validation, calibration_mels(job, checkpoint), adversary)
+        title = f"{run.facts['name']} {recipe}"
+        result = tune(FoldedVocoder.of(checkpoint), tuning, method == "qat", run.folder, (TrainingProgress(title, console),))
+        return run.update(complete=result.complete, steps=result.steps, seconds=round(result.seconds, 1), validation_loss=result.validation_loss)
+
+
+def export(job_workspace: "Workspace", run: "Run", fold_schedule: bool = False) -> "Artifact":
+    """The artifact of a finished run; with the schedule folded, as a run of its own."""
+    from ..compress.folded import FoldedVocoder
+    from ..compress.recipes import find_recipe
+    from ..compress.scale_table import ScaleTable
+    from ..compress.source import FP32
+    from ..compress.static import SCALES
+    from ..export.artifact_writer import write_artifact
+    from ..vocoders.checkpoint import read_checkpoint
+    from ..vocoders.trainer import WEIGHTS
+
+    facts = run.facts
+    recipe = find_recipe(str(facts.get("recipe")))
+    if not facts.get("complete"):
+        raise VcompressError(f"The run {run.folder} is not finished; give its command again, and it goes on.")
+    vocoder = FoldedVocoder.of(read_checkpoint(run.folder / WEIGHTS)) if facts["recipe"] == FP32 else FoldedVocoder.read(run.folder)
+    table = ScaleTable.read(run.folder / SCALES) if recipe.method in ("static", "qat") else None
+    if fold_schedule:
+        recipe = _folded(recipe)
+        vocoder.with_schedule_folded()  # says so where there is no schedule, before a run is made
+        run = job_workspace.new_run(facts["family"], facts["size"], recipe.name, facts["name"], source=_relative(run.folder, job_workspace))
+    with progress_bar(f"Exporting {facts['name']} {recipe.name}") as progress:
+        artifact = write_artifact(vocoder, recipe, str(facts["name"]), run.artifact, table, progress)
+    if fold_schedule:
+        run.update(complete=True)
+    return artifact
+
+
+def _folded(recipe: "Recipe") -> "Recipe":
+    from dataclasses import replace
+
+    return replace(recipe, folded=True)
+
+
+def _names(job: Job) -> list[str]:
+    return [str(folder) for folder in job.folders] or ["demo-corpus"]
+
+
+def _relative(folder: Path, workspace: "Workspace") -> str:
+    return folder.relative_to(workspace.root).as_posix()
+
+
+def summary(artifact: "Artifact") -> str:
+    """What became of the layers, which kernels run them, and what the file holds: lines for the terminal."""
+    manifest = artifact.manifest
+    lines = []
+    for name, graph in manifest.graphs.items():
+        integer = sum(count for kernel, count in graph.kernels.items() if kernel in ("QLinearConv", "ConvInteger"))
+        convolutions = integer + sum(graph.kernels.get(kernel, 0) for kernel in ("Conv", "FusedConv"))
+        size = graph.bytes
+        lines.append(
+            f"{name}: {integer} of {convolutions} convolutions run as integer kernels; "
+            f"{size['file'] / 1e6:.3f} MB = weights {size['weights'] / 1e6:.3f} + scales {size['scales'] / 1e6:.3f} + "
+            f"biases {size['biases'] / 1e6:.3f} + graph {size['graph'] / 1e6:.3f}"
+        )
+    if manifest.recipe.removeprefix("folded_") not in ("fp32", "control_qat_w8a8"):
+        lines += [f"{row.graph}: {row.name} is {row.precision}: {row.reason}" for row in manifest.layers if row.reason]
+    return "\n".join(lines)
+
+
+def say(text: str) -> None:
+    """A line on stderr."""
+    typer.echo(text, err=True)
+
+
