@@ -63,10 +63,15 @@ class Table:
         rows = [["Vocoder", "Recipe", *(f"{h.label} ({h.sub})" if h.sub else h.label for h in self.headings)]]
         for line in self.lines:
             rows.append([line.name, line.recipe, *(_plain(cell, notes) for cell in line.cells)])
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        text = [f"| {' | '.join(value.ljust(width) for value, width in zip(row, widths, strict=True))} |" for row in rows]
-        text.insert(1, f"|{'|'.join('-' * (width + 2) for width in widths)}|")
-        return "\n".join([*text, "", *(f"[{i}] {note}" for i, note in enumerate(notes, 1))]).rstrip() + "\n"
+        return "\n".join([markdown_table(rows), "", *(f"[{i}] {note}" for i, note in enumerate(notes, 1))]).rstrip() + "\n"
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text as a Markdown table whose columns stand in line; the first row is the heading."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    text = [f"| {' | '.join(value.ljust(width) for value, width in zip(row, widths, strict=True))} |" for row in rows]
+    text.insert(1, f"|{'|'.join('-' * (width + 2) for width in widths)}|")
+    return "\n".join(text)
 
 
 def _plain(cell: Cell, notes: list[str]) -> str:
@@ -144,7 +149,7 @@ def _with_delta(rows: Sequence[Row], column: Column) -> Callable[[Row], Cell]:
         cell, difference = _value(row, column), compare(rows, row, column.metric)
         if difference is None or difference.value is None:
             return cell
-        return Cell(cell.text, _signed(difference, column), cell.note)
+        return Cell(cell.text, difference_text(difference, column), cell.note)
 
     return make
 
@@ -205,10 +210,11 @@ def _delta(rows: Sequence[Row], row: Row, column: Column, relative: bool = False
         return Cell("reference")
     if difference.value is None or (relative and difference.relative is None):
         return Cell(ABSENT, note=difference.reason or f"{column.label} of {difference.reference} is 0")
-    return Cell(_signed(difference, column, relative), f"vs {recipe_word(difference.reference)}")
+    return Cell(difference_text(difference, column, relative), f"vs {recipe_word(difference.reference)}")
 
 
-def _signed(difference: Difference, column: Column, relative: bool = False) -> str:
+def difference_text(difference: Difference, column: Column, relative: bool = False) -> str:
+    """A difference that has a value, with its 95 % interval: in the column's unit, or relative in %."""
     value, half = (difference.relative, difference.relative_half_width) if relative else (difference.value, difference.half_width)
     assert value is not None
     scale, digits, unit = (100.0, 1, " %") if relative else (1 / column.scale, column.digits + 1, "")

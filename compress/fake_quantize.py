@@ -7,24 +7,44 @@ as if it were quantized.
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchao.quantization.pt2e.fake_quantize import FakeQuantizeBase
 
 SAMPLES_PER_CALL = 4096
 CLIPPING_CANDIDATES = tuple(1 - 0.05 * i for i in range(13))  # 1.0 .. 0.4 of the observed extremes
 SMALLEST_SCALE = 2.0**-24
+LEARNING = 10.0  # a scale moves ten times as fast, relative to itself, as the learning rate lets a weight move
+
+
+class _FakeQuantize(torch.autograd.Function):
+    """Rounds and clips; the gradient passes straight through, and reaches the scale as in LSQ (Esser et al. 2020, eq. 3)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, scale: Tensor, zero_point: int, quant_min: int, quant_max: int) -> Tensor:
+        output, inside = torch.ops.aten.fake_quantize_per_tensor_affine_cachemask(x, scale.item(), zero_point, quant_min, quant_max)
+        ctx.save_for_backward(x, scale, output, inside)
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        x, scale, output, inside = ctx.saved_tensors
+        gradient = gradients[0].contiguous()
+        through = gradient * inside
+        # d output / d scale is (output - x) / scale inside the range and output / scale outside
+        of_scale = (torch.dot(gradient.flatten(), output.flatten()) - torch.dot(through.flatten(), x.flatten())) / scale
+        return through, of_scale.reshape(scale.shape), None, None, None
 
 
 class ActivationQuantizer(FakeQuantizeBase):
     """u8 in [0, 255] with one scale and zero point, or `wide`: s16 in [-32767, 32767] with one scale, zero point 0.
 
-    `observing` collects extremes and samples; `choose_range` then picks the clipping of least squared error; `tracking` lets
-    the extremes follow the network while gradients flow, the clipping ratio kept; `faking` rounds and clips.
+    `observing` collects extremes and samples; `choose_range` then picks the clipping of least squared error; `faking` rounds
+    and clips. Where gradients flow the scale learns too, through its logarithm: `stretch` / LEARNING steps of e.
     """
 
     qscheme, ch_axis, is_dynamic = torch.per_tensor_affine, -1, False
 
-    def __init__(self, fixed: tuple[float, int] | None = None, wide: bool = False, momentum: float = 0.01, **_: Any):
+    def __init__(self, fixed: tuple[float, int] | None = None, wide: bool = False, **_: Any):
         super().__init__()
         self.wide = wide
         self.dtype = torch.int16 if wide else torch.uint8
@@ -32,36 +52,34 @@ class ActivationQuantizer(FakeQuantizeBase):
         scale, zero_point = fixed or (1.0, 0)
         self.register_buffer("scale", torch.tensor([scale]))
         self.register_buffer("zero_point", torch.tensor([zero_point], dtype=torch.int32))
-        self.register_buffer("extremes", torch.zeros(2))
-        self.register_buffer("clipping", torch.ones(2))
-        self.fixed, self.momentum = fixed is not None, momentum
-        self.observing = self.tracking = self.faking = False
-        self.seen = fixed is not None
+        self.stretch = nn.Parameter(torch.zeros(1), requires_grad=fixed is None)
+        self.fixed = fixed is not None
+        self.observing = self.faking = False
+        self.seen = self.fixed
+        self._extremes = torch.zeros(2)
         self._samples: list[Tensor] = []
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.fixed and (self.observing or (self.tracking and torch.is_grad_enabled())):
-            self._observe(x.detach())
-        if self.faking:
-            x = torch.fake_quantize_per_tensor_affine(x, self.scale, self.zero_point, self.quant_min, self.quant_max)
-        return x
-
-    def _observe(self, x: Tensor) -> None:
-        low, high = torch.aminmax(x)
-        now = torch.stack([low.clamp(max=0), high.clamp(min=0)]).float()
-        if self.observing:
-            self.extremes.copy_(torch.stack([torch.minimum(self.extremes[0], now[0]), torch.maximum(self.extremes[1], now[1])]))
-            flat = x.flatten()
-            self._samples.append(flat[:: max(1, len(flat) // SAMPLES_PER_CALL)].float().clone())
-            self.seen = True
-        else:
-            self.extremes.lerp_(now, self.momentum)
-            self._set_range(self.extremes * self.clipping)
 
     @property
     def bits(self) -> int:
         """8 or 16."""
         return 16 if self.wide else 8
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.observing and not self.fixed:
+            self._observe(x.detach())
+        if not self.faking:
+            return x
+        scale, zero_point = self.calculate_qparams()
+        if torch.is_grad_enabled() and x.requires_grad:
+            return _FakeQuantize.apply(x, scale, int(zero_point), self.quant_min, self.quant_max)
+        return torch.fake_quantize_per_tensor_affine(x, scale.item(), int(zero_point), self.quant_min, self.quant_max)
+
+    def _observe(self, x: Tensor) -> None:
+        low, high = torch.aminmax(x)
+        self._extremes = torch.stack([torch.minimum(self._extremes[0], low), torch.maximum(self._extremes[1], high)])
+        flat = x.flatten()
+        self._samples.append(flat[:: max(1, len(flat) // SAMPLES_PER_CALL)].float().clone())
+        self.seen = True
 
     def choose_range(self) -> None:
         """End of calibration: the clipping of the extremes that gives the sampled values the least squared error."""
@@ -70,40 +88,39 @@ class ActivationQuantizer(FakeQuantizeBase):
         values = torch.cat(self._samples)
         self._samples.clear()
         if self.wide:  # nothing is won by clipping
-            return self._set_range(self.extremes)
+            self._set((self._extremes.abs().max() / self.quant_max).clamp(min=SMALLEST_SCALE).item(), 0)
+            return
         best = torch.inf
-        for low in CLIPPING_CANDIDATES if self.extremes[0] < 0 else (1.0,):
+        for low in CLIPPING_CANDIDATES if self._extremes[0] < 0 else (1.0,):
             for high in CLIPPING_CANDIDATES:
-                scale, zero_point = _affine(self.extremes * torch.tensor([low, high]))
-                error = (torch.fake_quantize_per_tensor_affine(values, scale.item(), int(zero_point), 0, 255) - values).square().mean().item()
+                scale, zero_point = _affine(self._extremes * torch.tensor([low, high]))
+                error = (torch.fake_quantize_per_tensor_affine(values, scale, zero_point, 0, 255) - values).square().mean().item()
                 if error < best:
                     best = error
-                    self.clipping.copy_(torch.tensor([low, high]))
-        self._set_range(self.extremes * self.clipping)
-
-    def _set_range(self, extremes: Tensor) -> None:
-        if self.wide:
-            self.scale.fill_((extremes.abs().max() / self.quant_max).clamp(min=SMALLEST_SCALE).item())
-            return
-        scale, zero_point = _affine(extremes)
-        self.scale.fill_(scale.item())
-        self.zero_point.fill_(int(zero_point))
+                    self._set(scale, zero_point)
 
     def set(self, scale: float, zero_point: int) -> None:
-        """Take over a scale and zero point from a table; nothing is observed any more."""
+        """Take over a scale and zero point from a table; they stay."""
+        self._set(scale, zero_point)
+        self.stretch.requires_grad_(False)
+        self.fixed = self.seen = True
+
+    def _set(self, scale: float, zero_point: int) -> None:
         self.scale.fill_(scale)
         self.zero_point.fill_(zero_point)
-        self.fixed = self.seen = True
+        with torch.no_grad():
+            self.stretch.zero_()
 
     def calculate_qparams(self, **_: Any) -> tuple[Tensor, Tensor]:
         """Scale float32 (1,) and zero point int32 (1,)."""
-        return self.scale, self.zero_point
+        return self.scale * torch.exp(LEARNING * self.stretch), self.zero_point
 
 
-def _affine(extremes: Tensor) -> tuple[Tensor, Tensor]:
+def _affine(extremes: Tensor) -> tuple[float, int]:
     """Scale and zero point of a range (low <= 0 <= high), 0 being exact."""
-    scale = ((extremes[1] - extremes[0]) / 255).clamp(min=SMALLEST_SCALE)
-    return scale, torch.round(-extremes[0] / scale).clamp(0, 255)
+    low, high = extremes.tolist()
+    scale = max((high - low) / 255, SMALLEST_SCALE)
+    return scale, min(255, max(0, round(-low / scale)))
 
 
 class WeightQuantizer(FakeQuantizeBase):

@@ -30,11 +30,11 @@ class PreparedGraph:
     quantized: dict[str, int]
     skipped: dict[str, str]
 
-    def mode(self, *, observing: bool = False, tracking: bool = False, faking: bool = False) -> None:
+    def mode(self, *, observing: bool = False, faking: bool = False) -> None:
         """Switch all fake quantizers."""
         for quantizer in self.module.modules():
             if isinstance(quantizer, ActivationQuantizer):
-                quantizer.observing, quantizer.tracking, quantizer.faking = observing, tracking, faking
+                quantizer.observing, quantizer.faking = observing, faking
             elif isinstance(quantizer, WeightQuantizer):
                 quantizer.faking = faking
 

@@ -42,10 +42,10 @@ class PreparedVocoder(nn.Module):
         """What `runtime.samplers` calls: numpy in, numpy out, no gradients."""
         return run_form(self.graphs[graph].form, self.graphs[graph].module, inputs)
 
-    def mode(self, *, observing: bool = False, tracking: bool = False, faking: bool = False) -> None:
+    def mode(self, *, observing: bool = False, faking: bool = False) -> None:
         """Switch all fake quantizers of all graphs."""
         for graph in self.graphs.values():
-            graph.mode(observing=observing, tracking=tracking, faking=faking)
+            graph.mode(observing=observing, faking=faking)
 
     def choose_ranges(self) -> None:
         """End of a calibration."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 from lightning.pytorch.callbacks import Callback
 
@@ -24,8 +23,6 @@ from .folded import FoldedVocoder
 from .prepared import PreparedVocoder
 from .scale_table import ScaleTable
 from .static import SCALES
-
-TRACKED_PART = 0.7  # of the budget; then the ranges stand still and the weights settle into them
 
 
 @dataclass(frozen=True)
@@ -57,9 +54,9 @@ def fine_tune(vocoder: FoldedVocoder, tuning: FineTuning, faking: bool, folder: 
     prepared = PreparedVocoder(vocoder.family, copy.deepcopy(vocoder.network), vocoder.trained.config)
     if faking:
         calibrate(prepared, make_sampler(vocoder.sampler, vocoder.front_end.hop_length), tuning.calibration)
-        prepared.mode(tracking=True, faking=True)
+        prepared.mode(faking=True)
     training = _training(vocoder, prepared, tuning)
-    complete = train(training, tuning.training, folder, *((_Tracking(prepared),) if faking else ()), *reports)
+    complete = train(training, tuning.training, folder, *reports)
     if complete:
         vocoder.with_weights(prepared.weights()).save(folder)
         if faking:
@@ -73,16 +70,3 @@ def _training(vocoder: FoldedVocoder, prepared: PreparedVocoder, tuning: FineTun
     if tuning.adversary is None:
         return Training(prepared, *arguments)
     return AdversarialTraining(prepared, copy.deepcopy(tuning.adversary), *arguments)
-
-
-class _Tracking(Callback):
-    """Lets the ranges follow the network, until most of the budget is used."""
-
-    def __init__(self, prepared: PreparedVocoder):
-        self._prepared = prepared
-
-    def on_train_batch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Any, batch_idx: int) -> None:
-        assert isinstance(module, Training)
-        self._prepared.mode(tracking=module.fraction < TRACKED_PART, faking=True)
-
-

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import VcompressError
 from ..runtime.files import write_text
+from .fake_quantize import ActivationQuantizer
 from .graph import PreparedGraph
 
 
@@ -18,6 +19,11 @@ class Entry:
     scale: float
     zero_point: int
     bits: int = 8
+
+
+def _entry(quantizer: ActivationQuantizer) -> Entry:
+    scale, zero_point = quantizer.calculate_qparams()
+    return Entry(float(scale.detach()), int(zero_point), quantizer.bits)
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class ScaleTable:
             for key, quantizer in graph.tensors.items():
                 if not quantizer.seen:
                     raise VcompressError(f"The calibration never reached {key} of graph {graph.form.name}; give it more clips.")
-                entries.setdefault(key, Entry(float(quantizer.scale), int(quantizer.zero_point), quantizer.bits))
+                entries.setdefault(key, _entry(quantizer))
         return cls(entries)
 
     def apply(self, graph: PreparedGraph) -> None:

@@ -59,7 +59,7 @@ def ports(path: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
         if node.op_type in QUANTIZING and len(node.input) > 2:
             scale, zero_point = (numpy_helper.to_array(constants[name]) for name in node.input[1:3])
             if scale.size == 1:
-                parameters[node.output[0] if node.op_type == "QuantizeLinear" else node.input[0]] = (float(scale), int(zero_point))
+                parameters[node.output[0] if node.op_type == "QuantizeLinear" else node.input[0]] = (scale.item(), zero_point.item())
 
     def spec(value: onnx.ValueInfoProto) -> TensorSpec:
         tensor = value.type.tensor_type
