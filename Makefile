@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FAMILIES := melgan hifigan diffwave
+BENCH_RECIPES := fp32,static_w8a8,control_qat_w8a8,qat_w8a8,folded_fp32,folded_static_w8a8
 
 .PHONY: demo test bench lint clean
 .DELETE_ON_ERROR:
@@ -10,8 +11,10 @@ FAMILIES := melgan hifigan diffwave
 demo: $(VENV)/.installed-all
 	$(BIN)/vcompress run $(FAMILIES) --size S --demo --workspace runs/demo
 
+# Hours, most of them QAT; a call that was stopped goes on. What is measured on: make bench BENCH_ARGS="--data DIR --validation 'PATTERN'"
 bench: $(VENV)/.installed-all
-	$(BIN)/vcompress run $(FAMILIES) --size S --workspace runs/bench
+	$(BIN)/vcompress run $(FAMILIES) --size S --workspace runs/bench --recipes $(BENCH_RECIPES) $(value BENCH_ARGS)
+	$(BIN)/python -m vcompress.benchmarks.figures --workspace runs/bench
 
 # One thread a worker: two workers that each start a thread a core slow each other down.
 test: lint

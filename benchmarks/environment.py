@@ -25,7 +25,7 @@ def environment() -> dict[str, str]:
         "system": _system(),
         "python": platform.python_version(),
     }
-    return found | {package: found_version for package in PACKAGES if (found_version := _version(package))}
+    return found | {package: found_version for package in PACKAGES if (found_version := version_of(package))}
 
 
 def _cpu() -> tuple[str, set[str], int]:
@@ -50,7 +50,8 @@ def _system() -> str:
     return f"{platform.system()} {platform.release()}{distribution}"
 
 
-def _version(package: str) -> str:
+def version_of(package: str) -> str:
+    """Version of an installed package, empty where it is not there."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -9,6 +9,7 @@ import typer
 
 from .options import RUNS, BackendOption, DataOption, JsonOption, SeedOption, TakePatternOption, ValidationOption, WorkspaceOption
 from .output import print_json, progress_bar, working
+from .stages import demo_corpus
 
 if TYPE_CHECKING:
     from ..runtime.artifact import Artifact
@@ -109,11 +110,7 @@ def newest_artifacts(workspace: "Workspace") -> list["Artifact"]:
 def reference_clips(folders: Sequence[Path] | None, split: "Split", count: int) -> list["Clip"]:
     """`count` validation clips, spread evenly over those there are; of the demo corpus where no folder is given."""
     from ..vocoders.corpus import read_corpus
-    from ..vocoders.demo_corpus import make_demo_corpus
 
-    if not folders:
-        with progress_bar("Speaking the demo corpus") as progress:
-            folders = [make_demo_corpus(progress=progress)]
-    held_out = read_corpus(folders, split).validation
+    held_out = read_corpus(folders or [demo_corpus()], split).validation
     count = min(count, len(held_out))
     return [held_out[index * len(held_out) // count] for index in range(count)]

@@ -1,7 +1,8 @@
 """`vcompress demo-corpus`: half an hour of synthetic speech, for trying things out."""
 
+from . import stages
 from .options import JsonOption
-from .output import print_json, progress_bar, working
+from .output import print_json, working
 
 
 def demo_corpus(json: JsonOption = False) -> None:
@@ -12,10 +13,8 @@ def demo_corpus(json: JsonOption = False) -> None:
     \b
     Example: vcompress train hifigan --size S --data "$(vcompress demo-corpus)" --time 20m
     """
-    from ..vocoders.demo_corpus import make_demo_corpus
-
-    with working(), progress_bar("Speaking the demo corpus") as progress:
-        folder = make_demo_corpus(progress=progress)
+    with working():
+        folder = stages.demo_corpus()
     if json:
         print_json({"folder": folder})
     else:

@@ -7,7 +7,7 @@ import typer
 
 from ..errors import VcompressError
 from .options import RUNS, JsonOption, NameOption, WorkspaceOption
-from .output import print_json, working
+from .output import print_json, say, working
 
 if TYPE_CHECKING:
     from ..runtime.workspace import Run, Workspace
@@ -40,7 +40,7 @@ def export(
     with working():
         from ..runtime.workspace import Workspace
         from .stages import export as write
-        from .stages import say, summary
+        from .stages import summary
 
         place = Workspace(workspace)
         chosen = place.open_run(run) if run is not None else newest_run(place, int8, family, size, name)
@@ -50,7 +50,7 @@ def export(
         artifact = write(place, chosen, fold_schedule)
         say(summary(artifact))
     if json:
-        print_json({"artifact": artifact.folder, "identity": artifact.identity, "recipe": artifact.manifest.recipe})
+        print_json({"recipe": artifact.manifest.recipe, "identity": artifact.identity, "artifact": artifact.folder})
     else:
         print(artifact.folder)
 

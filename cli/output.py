@@ -14,6 +14,11 @@ def print_json(document: Any) -> None:
     print(json.dumps(document, indent=1, allow_nan=False, default=str))
 
 
+def say(text: str) -> None:
+    """A line on stderr."""
+    print(text, file=sys.stderr)
+
+
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> None:
     """A table on stdout; the first `words` columns are words, the others figures (set to the right)."""
     lines = [tuple(headers), *map(tuple, rows)]

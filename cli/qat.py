@@ -53,7 +53,7 @@ def qat(
         plan = qat_plan(family, steps, learning_rate, batch_size, seed, accelerator)
         runs = []
         for method in ("control", "qat") if control else ("qat",):
-            runs.append(fine_tune(job, method, plan, fresh))
+            runs.append(fine_tune(job, method, plan, fresh, reuse=not fresh))
             if not runs[-1].complete:
                 break
     if json:

@@ -10,7 +10,9 @@ from .output import print_json, working
 
 WeightsOption = Annotated[
     Path | None,
-    typer.Option("--weights", metavar="FILE", help="Checkpoint to start from.  [default: the newest trained run, else the shipped weights]", show_default=False),
+    typer.Option(
+        "--weights", metavar="FILE", help="Checkpoint to start from.  [default: the newest trained run, else the shipped weights]", show_default=False
+    ),
 ]
 DynamicOption = Annotated[bool, typer.Option("--dynamic", help="Quantize activations as they come: no calibration, slower kernels.")]
 CalibrationOption = Annotated[int, typer.Option("--calibration-clips", metavar="N", min=1, help="Training clips that the ranges are measured on.")]

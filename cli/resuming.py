@@ -1,15 +1,14 @@
 """Runs that go on: the same command finds the run that it, or a killed one before it, began."""
 
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from json import dumps, loads
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ..errors import VcompressError
+from ..runtime.workspace import RUN
 
 if TYPE_CHECKING:
     from ..runtime.workspace import Run, Workspace
@@ -22,7 +21,6 @@ def resumable_run(
     workspace: "Workspace", family: str, size: str, recipe: str, name: str | None, request: dict[str, Any], fresh: bool = False
 ) -> Iterator["Run"]:
     """The newest unfinished run of this request that nobody is working on, or a new one; held until the block ends."""
-    request = loads(dumps(request))
     name = name or f"{family}-{size.lower()}"
     unfinished = () if fresh else workspace.runs(family=family, size=size, recipe=recipe, name=name, complete=False, training=request)
     for run in unfinished:
@@ -36,17 +34,9 @@ def resumable_run(
         with _holding(run.folder):
             yield run
     except VcompressError:
-        _remove_if_empty(run.folder, workspace.root)
+        if {path.name for path in run.folder.iterdir()} <= {RUN, LOCK}:  # it failed before its first step
+            workspace.remove(run)
         raise
-
-
-def _remove_if_empty(folder: Path, root: Path) -> None:
-    """Leave nothing of a run that failed before its first step."""
-    if {path.name for path in folder.iterdir()} <= {"run.json", LOCK}:
-        shutil.rmtree(folder)
-        with suppress(OSError):  # a parent that is not empty stays
-            for parent in (*folder.relative_to(root).parents,):
-                (root / parent).rmdir()
 
 
 @contextmanager

@@ -1,26 +1,29 @@
 """`vcompress run`: the whole way, from trained weights to the page."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import VcompressError
 from .bench import reference_clips
 from .options import RUNS, DataOption, JsonOption, SeedOption, SizeOption, TakePatternOption, ValidationOption, WorkspaceOption
-from .output import print_json, progress_bar, working
+from .output import print_json, progress_bar, say, working
 from .quantize import WeightsOption
 
+if TYPE_CHECKING:
+    from ..compress.recipes import Recipe
+    from ..runtime.workspace import Run
+    from .stages import Job
+
 RECIPES = "fp32,static_w8a8,control_qat_w8a8,qat_w8a8"
-FOLDED = "folded_fp32,folded_static_w8a8"
 DEMO_STEPS, DEMO_CLIPS, STEPS, CLIPS = 30, 6, 1000, 16
 
 FamiliesArgument = Annotated[list[str], typer.Argument(metavar="FAMILY...", help="Families of vocoders (see: vcompress list).")]
 RecipesOption = Annotated[str, typer.Option("--recipes", metavar="NAMES", help="Recipes, with commas between them.")]
 StepsOption = Annotated[int | None, typer.Option("--steps", metavar="N", min=1, help=f"Steps of QAT and control.  [default: {STEPS}]", show_default=False)]
-ClipsOption = Annotated[
-    int | None, typer.Option("--clips", metavar="N", min=1, help=f"Validation clips for quality.  [default: {CLIPS}]", show_default=False)
-]
+ClipsOption = Annotated[int | None, typer.Option("--clips", metavar="N", min=1, help=f"Validation clips for quality.  [default: {CLIPS}]", show_default=False)]
 DemoOption = Annotated[bool, typer.Option("--demo", help=f"Minutes instead of hours: {DEMO_STEPS} steps of QAT, {DEMO_CLIPS} clips.")]
 RateOption = Annotated[float, typer.Option("--learning-rate", metavar="RATE", help="Highest learning rate of QAT and control.")]
 
@@ -56,18 +59,18 @@ def run(
         from ..benchmarks.rows import rows_of
         from ..benchmarks.subject import BenchSettings
         from ..benchmarks.table import key_table
+        from ..runtime.artifact import Artifact
         from ..runtime.workspace import Workspace
         from ..vocoders.corpus import Split
+        from .stages import Job
 
         wanted = _recipes(recipes)
         place, split = Workspace(workspace), Split(take_pattern, validation)
         if weights is not None and len(families) > 1:
             raise VcompressError("--weights belongs to one family; give one family, or leave it out.")
-        jobs = _jobs(place, families, size, data or [], split, weights)
+        jobs = [Job(place, family, size, data or [], split, weights) for family in families]
         place.check_writable()
         folders = _make(jobs, wanted, steps or (DEMO_STEPS if demo else STEPS), learning_rate, seed)
-        from ..runtime.artifact import Artifact
-
         chosen = reference_clips(data, split, clips or (DEMO_CLIPS if demo else CLIPS))
         settings = BenchSettings(seed=seed)
         with progress_bar("Measuring") as show:
@@ -95,42 +98,42 @@ def _recipes(text: str) -> list[str]:
     return names
 
 
-def _jobs(place, families, size, data, split, weights):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    from .stages import Job
-
-    return [Job(place, family, size, data, split, weights) for family in families]
-
-
-def _make(jobs, recipes: list[str], steps: int, learning_rate: float, seed: int) -> list[Path]:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _make(jobs: Sequence["Job"], recipes: Sequence[str], steps: int, learning_rate: float, seed: int) -> list[Path]:
     """Every recipe of every job as an artifact; each folder is said as soon as it is there."""
-    from ..runtime.artifact import MANIFEST
-    from . import stages
+    from ..compress.recipes import find_recipe
+    from ..vocoders.registry import find_family
 
     folders = []
     for job in jobs:
-        for recipe in recipes:
-            if recipe.startswith("folded_") and job.family != "diffwave":
+        family = find_family(job.family)
+        for recipe in map(find_recipe, recipes):
+            if recipe.folded and family.fold_schedule is None:
+                say(f"{family.title} has no schedule to fold: no {recipe.name}.")
                 continue
-            made = _run_of(job, recipe, steps, learning_rate, seed)
-            if not made.complete:
-                raise KeyboardInterrupt
-            if recipe.startswith("folded_"):
-                done = job.finished(recipe, source=made.folder.relative_to(job.workspace.root).as_posix())
-                folder = done.artifact if done else stages.export(job.workspace, made, fold_schedule=True).folder
-            else:
-                folder = made.artifact if (made.artifact / MANIFEST).is_file() else stages.export(job.workspace, made).folder
-            stages.say(str(folder))
-            folders.append(folder)
+            folders.append(_artifact(job, recipe, steps, learning_rate, seed))
+            say(str(folders[-1]))
     return folders
 
 
-def _run_of(job, recipe: str, steps: int, learning_rate: float, seed: int):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    from ..compress.recipes import find_recipe
-    from . import stages
+def _artifact(job: "Job", recipe: "Recipe", steps: int, learning_rate: float, seed: int) -> Path:
+    """The artifact of one recipe, made where there is none yet. Raises KeyboardInterrupt when its training was stopped."""
+    from ..runtime.artifact import MANIFEST
+    from .stages import export, relative
 
-    method = find_recipe(recipe).method
+    made = _run_of(job, recipe.method, steps, learning_rate, seed)
+    if not made.complete:
+        raise KeyboardInterrupt
+    run = job.finished(recipe.name, source=relative(made.folder, job.workspace)) if recipe.folded else made
+    if run is not None and (run.artifact / MANIFEST).is_file():
+        return run.artifact
+    return export(job.workspace, made, recipe.folded).folder
+
+
+def _run_of(job: "Job", method: str, steps: int, learning_rate: float, seed: int) -> "Run":
+    from .stages import fine_tune, qat_plan, quantize
+
     if method == "fp32":
         return job.source()[0]
     if method in ("static", "dynamic"):
-        return stages.quantize(job, method, reuse=True)
-    return stages.fine_tune(job, method, stages.qat_plan(job.family, steps, learning_rate, None, seed), reuse=True)
+        return quantize(job, method, reuse=True)
+    return fine_tune(job, method, qat_plan(job.family, steps, learning_rate, None, seed), reuse=True)

@@ -1,14 +1,13 @@
 """The steps of a compression, as `quantize`, `qat`, `export` and `run` share them. Torch is imported inside."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from ..errors import VcompressError
+from ..vocoders.plan import QAT_BATCH
 from .output import progress_bar
 from .resuming import resumable_run
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 CALIBRATION_CLIPS = 8
 CALIBRATION_SECONDS = 2.0
-QAT_BATCH = 4
 
 
 @dataclass
@@ -92,24 +90,22 @@ def quantize(job: Job, method: str, reuse: bool = False) -> "Run":
 
     source, checkpoint = job.source()
     recipe = Recipe(method).name
-    request = {"source": _relative(source.folder, job.workspace), "data": _names(job), "calibration_clips": job.calibration_clips}
+    request = {"source": relative(source.folder, job.workspace), "data": _names(job), "calibration_clips": job.calibration_clips}
     if reuse and (done := job.finished(recipe, **request)):
         return done
     folded = FoldedVocoder.of(checkpoint)
     mels = calibration_mels(job, checkpoint) if method == "static" else []
-    run = job.workspace.new_run(checkpoint.family, checkpoint.size, recipe, job.name, **request)
-    if method == "static":
-        with progress_bar(f"Calibrating {source.facts['name']}") as progress:
-            quantize_static(folded, mels, run.folder, progress)
-    else:
-        folded.save(run.folder)
-    return run.update(complete=True)
+    with job.workspace.making(checkpoint.family, checkpoint.size, recipe, job.name, **request) as run:
+        if method == "static":
+            with progress_bar(f"Calibrating {run.facts['name']}") as progress:
+                quantize_static(folded, mels, run.folder, progress)
+        else:
+            folded.save(run.folder)
+        return run.update(complete=True)
 
 
 def qat_plan(family: str, steps: int, learning_rate: float, batch_size: int | None, seed: int, accelerator: str = "auto") -> "TrainingPlan":
     """The family's plan as QAT and its control use it: small batches, for a CPU, and a low rate that decays."""
-    from dataclasses import replace
-
     from ..vocoders.registry import find_family
 
     every = max(1, min(100, steps // 10))
@@ -135,7 +131,7 @@ def fine_tune(job: Job, method: str, plan: "TrainingPlan", fresh: bool = False, 
         "plan": {**asdict(plan), "time": plan.time if isfinite(plan.time) else None},
         "data": _names(job),
         "split": asdict(job.split),
-        "source": _relative(source.folder, job.workspace),
+        "source": relative(source.folder, job.workspace),
         "calibration_clips": job.calibration_clips,
         "objective": objective,
     }
@@ -154,7 +150,7 @@ def fine_tune(job: Job, method: str, plan: "TrainingPlan", fresh: bool = False, 
         return run.update(complete=result.complete, steps=result.steps, seconds=round(result.seconds, 1), validation_loss=result.validation_loss)
 
 
-def export(job_workspace: "Workspace", run: "Run", fold_schedule: bool = False) -> "Artifact":
+def export(workspace: "Workspace", run: "Run", fold_schedule: bool = False) -> "Artifact":
     """The artifact of a finished run; with the schedule folded, as a run of its own."""
     from ..compress.folded import FoldedVocoder
     from ..compress.recipes import find_recipe
@@ -169,30 +165,31 @@ def export(job_workspace: "Workspace", run: "Run", fold_schedule: bool = False) 
     recipe = find_recipe(str(facts.get("recipe")))
     if not facts.get("complete"):
         raise VcompressError(f"The run {run.folder} is not finished; give its command again, and it goes on.")
+    if recipe.folded:
+        raise VcompressError(f"The run {run.folder} is what --fold-schedule made of {facts.get('source')}; export that one.")
     vocoder = FoldedVocoder.of(read_checkpoint(run.folder / WEIGHTS)) if facts["recipe"] == FP32 else FoldedVocoder.read(run.folder)
     table = ScaleTable.read(run.folder / SCALES) if recipe.method in ("static", "qat") else None
-    if fold_schedule:
-        recipe = _folded(recipe)
-        vocoder.with_schedule_folded()  # says so where there is no schedule, before a run is made
-        run = job_workspace.new_run(facts["family"], facts["size"], recipe.name, facts["name"], source=_relative(run.folder, job_workspace))
-    with progress_bar(f"Exporting {facts['name']} {recipe.name}") as progress:
-        artifact = write_artifact(vocoder, recipe, str(facts["name"]), run.artifact, table, progress)
-    if fold_schedule:
-        run.update(complete=True)
-    return artifact
 
+    def write(recipe: "Recipe", run: "Run") -> "Artifact":
+        with progress_bar(f"Exporting {facts['name']} {recipe.name}") as progress:
+            return write_artifact(vocoder, recipe, str(facts["name"]), run.artifact, table, progress)
 
-def _folded(recipe: "Recipe") -> "Recipe":
-    from dataclasses import replace
-
-    return replace(recipe, folded=True)
+    if not fold_schedule:
+        return write(recipe, run)
+    vocoder.with_schedule_folded()  # says so where there is no schedule, before a run is made
+    recipe = replace(recipe, folded=True)
+    with workspace.making(facts["family"], facts["size"], recipe.name, facts["name"], source=relative(run.folder, workspace)) as folded:
+        artifact = write(recipe, folded)
+        folded.update(complete=True)
+        return artifact
 
 
 def _names(job: Job) -> list[str]:
     return [str(folder) for folder in job.folders] or ["demo-corpus"]
 
 
-def _relative(folder: Path, workspace: "Workspace") -> str:
+def relative(folder: Path, workspace: "Workspace") -> str:
+    """A run's folder as other runs name it."""
     return folder.relative_to(workspace.root).as_posix()
 
 
@@ -212,10 +209,3 @@ def summary(artifact: "Artifact") -> str:
     if manifest.recipe.removeprefix("folded_") not in ("fp32", "control_qat_w8a8"):
         lines += [f"{row.graph}: {row.name} is {row.precision}: {row.reason}" for row in manifest.layers if row.reason]
     return "\n".join(lines)
-
-
-def say(text: str) -> None:
-    """A line on stderr."""
-    typer.echo(text, err=True)
-
-

@@ -9,6 +9,7 @@ import typer
 from .options import RUNS, DataOption, FamilyArgument, JsonOption, NameOption, SeedOption, SizeOption, TakePatternOption, ValidationOption, WorkspaceOption
 from .output import print_json, working
 from .resuming import resumable_run
+from .stages import demo_corpus
 
 RECIPE = "fp32"
 DEFAULT_TIME = "20m"
@@ -63,7 +64,6 @@ def train(
     with working():
         from ..runtime.workspace import Workspace
         from ..vocoders.corpus import Split
-        from ..vocoders.demo_corpus import make_demo_corpus
         from ..vocoders.plan import parse_time
         from ..vocoders.registry import find_family, find_size
         from ..vocoders.trainer import default_plan, train_vocoder
@@ -77,7 +77,7 @@ def train(
         plan = replace(plan, learning_rate=learning_rate or plan.learning_rate, batch_size=batch_size or plan.batch_size)
         runs = Workspace(workspace)
         runs.check_writable()
-        folders = [str(folder) for folder in data or [make_demo_corpus()]]
+        folders = [str(folder) for folder in data or [demo_corpus()]]
         request = {
             "plan": {**asdict(plan), "time": plan.time if isfinite(plan.time) else None},
             "split": asdict(split),

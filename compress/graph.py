@@ -1,7 +1,7 @@
 """A form as a graph that can be calibrated, trained and converted; the names of its tensors."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_qat_pt
 
 from ..vocoders.forms import Form, Nested
 from .fake_quantize import ActivationQuantizer, WeightQuantizer
-from .quantizer import VocoderQuantizer, module_path
+from .quantizer import LayerBits, VocoderQuantizer, module_path
 
 MOST_FRAMES = 1 << 16
 
@@ -21,13 +21,13 @@ MOST_FRAMES = 1 << 16
 class PreparedGraph:
     """A traced form with fake quantizers in it.
 
-    `tensors`: table key -> the quantizer of that tensor. Its weight layers: `quantized` (bits of the input) and `skipped` (why).
+    `tensors`: table key -> the quantizer of that tensor. Its weight layers: `quantized` (their bits) and `skipped` (why).
     """
 
     form: Form
     module: GraphModule
     tensors: dict[str, ActivationQuantizer]
-    quantized: dict[str, int]
+    quantized: dict[str, LayerBits]
     skipped: dict[str, str]
 
     def mode(self, *, observing: bool = False, faking: bool = False) -> None:
@@ -81,11 +81,11 @@ def _twice(value: Nested) -> Nested:
     return [torch.cat([tensor, tensor]) for tensor in value] if isinstance(value, list) else torch.cat([value, value])
 
 
-def prepare(form: Form, floats: Mapping[str, str], wide: Collection[str] = (), batched: bool = False) -> PreparedGraph:
+def prepare(form: Form, floats: Mapping[str, str], wide: Mapping[str, str] | None = None, batched: bool = False) -> PreparedGraph:
     """Trace a form and insert fake quantizers (off: the graph computes what the form does)."""
     traced = trace(form, batched)
     keys = {node.name: key for node, key in tensor_keys(traced, form)}
-    quantizer = VocoderQuantizer(keys, floats, wide)
+    quantizer = VocoderQuantizer(keys, floats, wide or {})
     module = prepare_qat_pt2e(traced, quantizer)
     modules = dict(module.named_modules(remove_duplicate=False))
     tensors: dict[str, ActivationQuantizer] = {}

@@ -23,7 +23,7 @@ class Polyphase(nn.Module):
             raise VcompressError(f"{transposed} has groups, dilation or a stride in height: it has no polyphase form; replace the layer.")
         inputs, self.channels, height, width = weight.shape
         self.stride, padding, extra = transposed.stride[-1], int(transposed.padding[-1]), transposed.output_padding[-1]
-        taps = -(-width // self.stride)
+        taps = -(-max(width, width - padding + extra) // self.stride)  # output padding may reach beyond the kernel
         # zero taps up to a multiple of the stride: (in, out, height, tap, phase)
         phases = nn.functional.pad(weight, (0, taps * self.stride - width)).reshape(inputs, self.channels, height, taps, self.stride)
         kernel = phases.flip(2, 3).permute(1, 4, 0, 2, 3).reshape(self.channels * self.stride, inputs, height, taps)

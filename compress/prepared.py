@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..runtime.samplers import Tensors
 from ..vocoders.family import Family
 from ..vocoders.forms import Form
-from .graph import PreparedGraph, prepare
+from .graph import prepare
 
 
 class PreparedVocoder(nn.Module):
@@ -22,7 +22,7 @@ class PreparedVocoder(nn.Module):
     def __init__(self, family: Family, network: nn.Module, config: Any):
         super().__init__()
         self.family, self.config = family, config
-        self.graphs = {form.name: prepare(form, family.floats, family.wide, batched=True) for form in family.forms(network, config)}
+        self.graphs = {form.name: prepare(form, family.floats, family.wide(config), batched=True) for form in family.forms(network, config)}
         self._modules_of_graphs = nn.ModuleDict({name: graph.module for name, graph in self.graphs.items()})
         self._call = family.compose(self._modules_of_graphs)  # type: ignore[arg-type]
         self._link()

@@ -14,7 +14,7 @@ import numpy as np
 from lightning.pytorch.callbacks import Callback
 
 from ..runtime.samplers import make_sampler
-from ..vocoders.adversarial import Adversary, AdversarialTraining
+from ..vocoders.adversarial import AdversarialTraining, Adversary
 from ..vocoders.plan import TrainingPlan
 from ..vocoders.segments import Segments
 from ..vocoders.training import Training, train, validation_batches

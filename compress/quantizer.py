@@ -4,7 +4,8 @@ torch's own quantizers annotate no Conv1d (X86Inductor) or lower nothing to ONNX
 ONNX Runtime, TFLite and the C kernels run in integers, and says of every weight layer that it leaves alone why.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch.fx import GraphModule, Node
@@ -39,9 +40,7 @@ MOVEMENT = {
 }
 ANNOTATION = "quantization_annotation"
 
-ACTIVATION = QuantizationSpec(
-    dtype=torch.uint8, quant_min=0, quant_max=255, qscheme=torch.per_tensor_affine, observer_or_fake_quant_ctr=ActivationQuantizer
-)
+ACTIVATION = QuantizationSpec(dtype=torch.uint8, quant_min=0, quant_max=255, qscheme=torch.per_tensor_affine, observer_or_fake_quant_ctr=ActivationQuantizer)
 WIDE = QuantizationSpec(
     dtype=torch.int16,
     quant_min=-32767,
@@ -94,6 +93,18 @@ def _scaled(node: Node, factor: float) -> DerivedQuantizationSpec:
     )
 
 
+@dataclass(frozen=True)
+class LayerBits:
+    """Bits of a quantized layer's input and output tensor, and the reason where one is 16."""
+
+    input: int
+    output: int
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"w8a{self.input}" if self.input == self.output else f"w8a{self.input}, output {self.output} bits"
+
+
 def module_path(node: Node) -> str:
     """Path of the module in which a node was traced, "" for the outermost."""
     stack = node.meta.get("nn_module_stack") or {}
@@ -103,15 +114,15 @@ def module_path(node: Node) -> str:
 class VocoderQuantizer(Quantizer):
     """Annotates every layer but those below the paths of `floats` (path -> reason).
 
-    `keys`: table key of every node; tensors whose key is in `wide` get 16 bits. Of the weight layers, `quantized` gives the bits
-    of their input and `skipped` why they stay in float.
+    `keys`: table key of every node; tensors whose key is in `wide` (key -> reason) get 16 bits. Of the weight layers, `quantized` gives
+    the bits of input and output and the reason for 16, and `skipped` why they stay in float.
     """
 
-    def __init__(self, keys: Mapping[str, str], floats: Mapping[str, str], wide: Collection[str]):
+    def __init__(self, keys: Mapping[str, str], floats: Mapping[str, str], wide: Mapping[str, str]):
         super().__init__()
         self._keys, self._floats, self._wide = keys, floats, wide
         self._integer: set[Node] = set()  # nodes with an integer output
-        self.quantized: dict[str, int] = {}
+        self.quantized: dict[str, LayerBits] = {}
         self.skipped: dict[str, str] = {}
 
     def annotate(self, model: GraphModule) -> GraphModule:
@@ -125,7 +136,7 @@ class VocoderQuantizer(Quantizer):
                 node.meta[ANNOTATION] = annotation
                 self._integer.add(node)
                 if node.target in WEIGHTED:
-                    self.quantized[path] = 16 if self._spec(node.args[0]) is WIDE else 8  # type: ignore[arg-type]
+                    self.quantized[path] = self._bits(node)
         return model
 
     def validate(self, model: GraphModule) -> None:
@@ -136,6 +147,10 @@ class VocoderQuantizer(Quantizer):
 
     def _spec(self, node: Node) -> QuantizationSpec:
         return WIDE if self._keys.get(node.name) in self._wide else ACTIVATION
+
+    def _bits(self, layer: Node) -> LayerBits:
+        keys = [self._keys.get(node.name, "") for node in (layer.args[0], layer)]  # type: ignore[union-attr]
+        return LayerBits(*(16 if key in self._wide else 8 for key in keys), next((self._wide[key] for key in keys if key in self._wide), ""))
 
     def _annotation(self, node: Node) -> QuantizationAnnotation | None:
         if node.op != "call_function":

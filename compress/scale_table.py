@@ -35,7 +35,7 @@ class ScaleTable:
     @classmethod
     def of(cls, graphs: Iterable[PreparedGraph]) -> "ScaleTable":
         """What calibrated or trained graphs have settled on. Raises VcompressError for a tensor that no calibration reached."""
-        entries = {}
+        entries: dict[str, Entry] = {}
         for graph in graphs:
             for key, quantizer in graph.tensors.items():
                 if not quantizer.seen:

@@ -31,7 +31,7 @@ def source_run(workspace: Workspace, family: str, size: str, weights: Path | Non
     digest = sha256(weights)
     for run in workspace.runs(family=found.name, size=size, name=name, recipe=FP32, complete=True, sha256=digest):
         return run, checkpoint
-    run = workspace.new_run(found.name, size, FP32, name)
-    with replacing(run.folder / WEIGHTS) as part:
-        shutil.copyfile(weights, part)
-    return run.update(complete=True, sha256=digest, source=weights.name), checkpoint
+    with workspace.making(found.name, size, FP32, name) as run:
+        with replacing(run.folder / WEIGHTS) as part:
+            shutil.copyfile(weights, part)
+        return run.update(complete=True, sha256=digest, source=weights.name), checkpoint

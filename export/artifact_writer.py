@@ -1,6 +1,5 @@
 """From a folded vocoder, and a scale table where it is quantized, to an artifact."""
 
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -40,12 +39,14 @@ def write_artifact(
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".artifact-") as temporary:
-            graphs, layers = {}, []
+            part = Path(temporary) / "artifact"
+            graphs: dict[str, GraphSpec] = {}
+            layers: list[LayerRow] = []
             for index, form in enumerate(forms):
                 progress(index, len(forms), f"exporting {form.name}")
                 file = f"graphs/{form.name}.onnx"
-                layers += _export(vocoder, form, recipe, table, Path(temporary) / file, {key for other in forms for key in other.links})
-                graphs[form.name] = _describe(Path(temporary), file)
+                layers += _export(vocoder, form, recipe, table, part / file, {key for other in forms for key in other.links})
+                graphs[form.name] = _describe(part, file)
             manifest = Manifest(
                 family=vocoder.trained.family,
                 size=vocoder.trained.size,
@@ -56,13 +57,14 @@ def write_artifact(
                 sampler=vocoder.sampler,
                 graphs=graphs,
                 layers=tuple(layers),
-                files={graph.file: sha256(Path(temporary) / graph.file) for graph in graphs.values()},
+                files={graph.file: sha256(part / graph.file) for graph in graphs.values()},
                 training=str(vocoder.trained.training),
             )
-            write_text(Path(temporary) / MANIFEST, manifest.to_json())
+            write_text(part / MANIFEST, manifest.to_json())
             progress(len(forms), len(forms), "done")
-            shutil.rmtree(folder, ignore_errors=True)
-            shutil.copytree(temporary, folder)
+            if folder.exists():
+                folder.rename(Path(temporary) / "replaced")
+            part.rename(folder)
     except OSError as error:
         raise VcompressError(f"The artifact {folder} cannot be written ({error.strerror}); free some space or choose another --workspace.") from None
     return Artifact.open(folder)
@@ -74,7 +76,7 @@ def _export(vocoder: FoldedVocoder, form: Form, recipe: Recipe, table: ScaleTabl
     if recipe.method in ("static", "qat"):
         if table is None:
             raise VcompressError(f"Recipe {recipe.name} needs a scale table; quantize the network again.")
-        prepared = prepare(form, vocoder.family.floats, vocoder.family.wide)
+        prepared = prepare(form, vocoder.family.floats, vocoder.family.wide(vocoder.trained.config))
         table.apply(prepared)
         run_form(form, prepared.module, {key: value.numpy() for key, value in form.flat_inputs.items()})  # the weight quantizers see their weights
         rows = _quantized_rows(vocoder, form, prepared)
@@ -90,9 +92,8 @@ def _export(vocoder: FoldedVocoder, form: Form, recipe: Recipe, table: ScaleTabl
 
 
 def _quantized_rows(vocoder: FoldedVocoder, form: Form, prepared: PreparedGraph) -> list[LayerRow]:
-    reason = next(iter(vocoder.family.wide.values()), "")
     rows = [
-        LayerRow(path, form.name, *_kind(form, path), f"w8a{bits}", _parameters(form, path), reason if bits == 16 else "")
+        LayerRow(path, form.name, *_kind(form, path), str(bits), _parameters(form, path), bits.reason)
         for path, bits in prepared.quantized.items()
     ]
     rows += [LayerRow(path, form.name, *_kind(form, path), "float", _parameters(form, path), why) for path, why in prepared.skipped.items()]

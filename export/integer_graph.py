@@ -91,10 +91,10 @@ def _movement_on_integers(graph: ir.Graph, node: ir.Node) -> None:
     source, target = _dequantize(node.inputs[0]), _quantize(node)
     if source is None or target is None or not _same(_parameters(source), _parameters(target)):
         return
-    if node.op_type == "Pad" and node.attributes.get_string("mode", "constant") == "constant":
-        return
+    if node.op_type == "Pad" and (node.attributes.get_string("mode", "constant") == "constant" or source.inputs[0].dtype == ir.DataType.INT16):
+        return  # a constant would have to be the zero point; ONNX Runtime pads no int16
     node.replace_input_with(0, source.inputs[0])
-    node.outputs[0].dtype = target.outputs[0].dtype
+    _take_dtype(node.outputs[0], target.outputs[0])
     ir.convenience.replace_all_uses_with(target.outputs[0], node.outputs[0])
 
 
@@ -127,12 +127,17 @@ def _scalar(graph: ir.Graph, number: np.generic) -> ir.Value:
     return graph.initializers[name]
 
 
+def _take_dtype(value: ir.Value, other: ir.Value) -> None:
+    if other.dtype is not None:
+        value.dtype = other.dtype
+
+
 def _integer_input(graph: ir.Graph, value: ir.Value) -> None:
     """input -> Q -> ...: the input itself is the integer."""
     quantizers = [use.node for use in value.uses()]
     if not quantizers or any(q.op_type != "QuantizeLinear" for q in quantizers):
         return
-    value.dtype = quantizers[0].outputs[0].dtype
+    _take_dtype(value, quantizers[0].outputs[0])
     integer = value
     if value.shape is not None and len(value.shape) == 3:
         value.shape = ir.Shape([value.shape[0], value.shape[2], value.shape[1]])
@@ -155,7 +160,7 @@ def _integer_output(graph: ir.Graph, index: int) -> None:
     if value.shape is not None and len(value.shape) == 3:
         transpose = _transposed(integer)
         transpose.outputs[0].shape = ir.Shape([value.shape[0], value.shape[2], value.shape[1]])
-        transpose.outputs[0].dtype = integer.dtype
+        _take_dtype(transpose.outputs[0], integer)
         graph.append(transpose)
         integer = transpose.outputs[0]
     else:

@@ -1,9 +1,6 @@
 """A form, float or converted, as an ONNX graph: exported by torch, made integer, stripped to what a back end needs."""
 
-import logging
-import warnings
-from contextlib import contextmanager
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
 import onnx
@@ -22,6 +19,7 @@ from torch import nn
 
 from ..compress.graph import dynamic_shapes
 from ..runtime.files import replacing
+from ..runtime.quiet import quiet
 from ..vocoders.forms import Form
 from .integer_graph import make_integer
 
@@ -31,7 +29,7 @@ IR_VERSION = 10
 
 def export_graph(module: nn.Module, form: Form, path: Path, integer_ports: Collection[str] = ()) -> None:
     """Write `module`, which computes `form`, to `path`. `integer_ports`: inputs and outputs that carry the integers themselves."""
-    with _quiet():
+    with quiet("torch", "torch.onnx", "onnxscript"):  # it warns of packages that nothing here uses
         program = torch.onnx.export(
             module,
             tuple(form.inputs.values()),
@@ -98,19 +96,3 @@ def _layer(node: ir.Node) -> str:
         value = producer.inputs[0]
     name = (value.name or "") if value is not None else ""
     return name.split(".weight")[0].split("_frozen")[0].removesuffix("_quantized")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Torch's exporter warns of packages that nothing here uses."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch", "onnxscript")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)

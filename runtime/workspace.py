@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,8 +66,26 @@ class Workspace:
             raise VcompressError(f"The workspace {self.root} cannot be written ({error.strerror}); choose another with --workspace.") from None
         return Run(folder, {}).update(family=family, size=size, name=name, recipe=recipe, complete=False, **facts)
 
+    @contextmanager
+    def making(self, family: str, size: str, recipe: str, name: str | None = None, **facts: Any) -> Iterator[Run]:
+        """A new run for work that cannot be taken up again: whatever ends the block early leaves nothing of it."""
+        run = self.new_run(family, size, recipe, name, **facts)
+        try:
+            yield run
+        except BaseException:
+            self.remove(run)
+            raise
+
+    def remove(self, run: Run) -> None:
+        """Take away a run's folder, and those above it that it leaves empty."""
+        shutil.rmtree(run.folder, ignore_errors=True)
+        with suppress(OSError):  # a folder that is not empty stays
+            for parent in run.folder.relative_to(self.root).parents:
+                (self.root / parent).rmdir()
+
     def runs(self, **wanted: Any) -> Iterator[Run]:
         """Runs whose facts equal those wanted, the newest first; a damaged `run.json` is passed over."""
+        wanted = json.loads(json.dumps(wanted))  # as a file has it: no tuples
         for path in sorted(self.root.glob(f"*/*/*/{RUN}"), key=lambda p: p.parent.name, reverse=True):
             try:
                 facts = json.loads(path.read_text(encoding="utf-8"))
@@ -78,8 +98,8 @@ class Workspace:
         """The run in a folder. Raises VcompressError when it is none."""
         path = Path(folder) / RUN
         try:
-            facts = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            facts = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
             raise VcompressError(f"{folder} is not a run of this workspace; name a folder that holds {RUN}.") from None
         return Run(path.parent, facts)
 

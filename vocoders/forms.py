@@ -9,6 +9,11 @@ from torch import Tensor, nn
 Nested = Tensor | list[Tensor]
 
 
+# Why a tensor gets 16 bits; measured tensor by tensor on the shipped weights (docs/quantization.md).
+AT_THE_FRAME_RATE = "at the mel's frame rate 16 bits cost next to nothing, and 8 bits cost more than all other tensors together"
+LAST_SUM = "the last sum before the waveform: 8 bits are a noise floor in its pauses"
+
+
 @dataclass(frozen=True)
 class Form:
     """One graph of a vocoder. `module` holds the network's own submodules under the paths they have in the network.

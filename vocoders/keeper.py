@@ -1,13 +1,10 @@
 """What a training run leaves in its folder while it goes on: `last.ckpt` to go on from, and `curve.jsonl`."""
 
 import json
-import logging
 import math
 import signal
 import threading
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -111,19 +108,3 @@ def read_curve(path: Path) -> Iterator[dict[str, float]]:
             continue
         if isinstance(point, dict) and "step" in point:
             yield point
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without Lightning's tips, device lines and warnings."""
-    loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

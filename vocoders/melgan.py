@@ -11,6 +11,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from ..runtime.mel import FrontEnd
 from .family import Family
+from .forms import AT_THE_FRAME_RATE, LAST_SUM
 from .objectives import SpectralObjective
 from .plan import TrainingPlan
 
@@ -101,6 +102,12 @@ def _adversary(config: MelGANConfig, front_end: FrontEnd) -> "Adversary":
     return MelGANAdversary(config.discriminator_channels)
 
 
+def _wide(config: MelGANConfig) -> dict[str, str]:
+    block = f"stages.{len(config.ratios) - 1}.blocks.{config.residual_blocks - 1}"
+    last = (f"{block}.shortcut:conv1d", f"{block}.pointwise:conv1d", f"{block}:add", ":leaky_relu", "head:pad")
+    return dict.fromkeys(("input:mel", "stem:pad"), AT_THE_FRAME_RATE) | dict.fromkeys(last, LAST_SUM)
+
+
 FAMILY = Family(
     name="melgan",
     title="MelGAN",
@@ -112,6 +119,7 @@ FAMILY = Family(
     objective_name="spectral",
     sampler={"name": "feed_forward"},
     plan=TrainingPlan(),
+    wide=_wide,
     adversary=_adversary,
     adversarial_plan=TrainingPlan(
         batch_size=16, frames=32, learning_rate=1e-4, betas=(0.5, 0.9), optimizer="adam", schedule="constant", warmup=0, clip=0.0, every=1000

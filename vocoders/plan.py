@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..errors import VcompressError
 
+QAT_BATCH = 4  # of QAT and its control: small, for a CPU
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 

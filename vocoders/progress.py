@@ -2,6 +2,7 @@
 
 import math
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 import lightning
@@ -71,3 +72,21 @@ def duration(seconds: float) -> str:
     if whole < 60:
         return f"{whole} s"
     return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+class StepClock(Callback):
+    """The seconds of each step, without validating and saving, and what it ran on."""
+
+    def __init__(self) -> None:
+        self._spent = [0.0]
+        self.accelerator = ""
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self._spent.append(cast("Training", module).spent)
+        self.accelerator = f"{trainer.num_devices} {module.device.type}"
+
+    @property
+    def seconds(self) -> list[float]:
+        """Of each step but the first, which warms up; of that one where there is no other."""
+        taken = [end - start for start, end in pairwise(self._spent)]
+        return taken[1:] or taken

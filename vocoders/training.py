@@ -12,13 +12,15 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ..errors import VcompressError
+from ..runtime.quiet import quiet
 from .checkpoint import LIGHTNING_KEY, LIGHTNING_PREFIX, Checkpoint, TrainingFacts, read_checkpoint
-from .keeper import LAST, Keeper, quiet
+from .keeper import LAST, Keeper
 from .objectives import Objective
 from .plan import TrainingPlan as TrainingPlan
 from .segments import Batch, Batches, Segments
 
 assert LIGHTNING_PREFIX == "network."  # the attribute below
+CHATTY = ("lightning", "lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")  # tips, device lines
 
 
 class Training(lightning.LightningModule):
@@ -135,7 +137,7 @@ def train(training: Training, segments: Segments, folder: Path, *reports: Callba
         _restore(training, last)
         if training.fraction >= 1:  # killed between the last step and what its caller does next
             return True
-    with quiet():
+    with quiet(*CHATTY):
         try:
             trainer = lightning.Trainer(
                 accelerator=plan.accelerator,

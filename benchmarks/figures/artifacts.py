@@ -4,13 +4,16 @@ Their weights are those that come with the package where there are any, else ran
 same. They lie in `speed/` below the workspace, so that no command takes them for trained runs.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...runtime.artifact import MANIFEST, Artifact
+from ...runtime.files import sha256 as file_sha256
 from ...runtime.workspace import Run, Workspace
 from ...vocoders.catalogue import CatalogueRow, catalogue
 
@@ -53,11 +56,19 @@ class Maker:
     @cached_property
     def weights(self) -> str:
         """Which weights these are, in words; another word makes another artifact."""
-        from ...runtime.files import sha256
         from ...vocoders.checkpoint import shipped_checkpoint
 
         shipped = shipped_checkpoint(self.configuration.family, self.configuration.size)
-        return f"trained weights {shipped.name} {sha256(shipped)[:8]}" if shipped else RANDOM
+        return f"trained weights {shipped.name} {file_sha256(shipped)[:8]}" if shipped else RANDOM
+
+    @cached_property
+    def rules(self) -> str:
+        """What stays in float and what gets 16 bits, as a short hash: other rules make another int8 artifact."""
+        from ...vocoders.registry import find_family
+
+        family = find_family(self.configuration.family)
+        rules = sorted(family.floats), sorted(family.wide(family.sizes[self.configuration.size]))
+        return sha256(json.dumps(rules).encode()).hexdigest()[:8]
 
     def checkpoint(self) -> "Checkpoint":
         """The weights of the package, or new ones: as the network's own initialisation draws them."""
@@ -116,6 +127,6 @@ class Maker:
     def _run(self, recipe: str) -> Run:
         """The run of a recipe with these weights, begun where there is none."""
         workspace, name = Workspace(self.root / PLACE), name_of(self.configuration)
-        found = workspace.runs(name=name, recipe=recipe, weights=self.weights)
-        family, size = self.configuration.family, self.configuration.size
-        return next(found, None) or workspace.new_run(family, size, recipe, name, weights=self.weights)
+        facts = {"weights": self.weights} | ({"rules": self.rules} if recipe.endswith(INT8) else {})
+        found = next(workspace.runs(name=name, recipe=recipe, **facts), None)
+        return found or workspace.new_run(self.configuration.family, self.configuration.size, recipe, name, **facts)

@@ -1,7 +1,6 @@
 """What is already known below a workspace, and how a new figure joins it: as a record, as soon as it is there."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,39 +12,40 @@ from ..records import Record, append_record, read_records
 from .artifacts import name_of
 
 
-@dataclass
 class Standing:
-    """The records of one file. `again`: what is there is measured once more."""
+    """The figures of one file that have a value. `again`: they are measured once more."""
 
-    path: Path
-    again: bool = False
-    keys: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.keys = set() if self.again else {record.key for record in read_records(self.path) if record.value is not None}
+    def __init__(self, path: Path, again: bool = False):
+        self._path = path
+        self._methods = {} if again else {record.key: record.method for record in read_records(path) if record.value is not None}
 
     def has(self, record: Record) -> bool:
-        """Whether this figure has a value already."""
-        return record.key in self.keys
+        """Whether this figure has a value already, by the same method."""
+        return self._methods.get(record.key) == record.method
 
     def add(self, record: Record) -> None:
-        """Write it down; a reason in the place of a value gives way to the next try."""
-        append_record(self.path, record)
-        if record.value is not None:
-            self.keys.add(record.key)
+        """Write it down; what has a reason in the place of a value is tried again by the next call."""
+        append_record(self._path, record)
 
 
 def record_of(configuration: CatalogueRow, recipe: str, planned: Planned, figure: Figure | None = None, artifact: str = "") -> Record:
     """A record of this machine and this moment; without a figure one that only has its key."""
-    found = figure or absent("not taken yet", 0)
-    blank = Record(
-        artifact, name_of(configuration), configuration.family, configuration.size, recipe, "onnxruntime" if artifact else "torch", "host",
-        planned.metric, None, planned.unit, reason="not taken yet", method=planned.method, window=planned.window, settings=planned.settings,
-    )  # fmt: skip
-    return replace(
-        blank,
+    found = figure or absent("not taken yet")
+    return Record(
+        artifact=artifact,
+        name=name_of(configuration),
+        family=configuration.family,
+        size=configuration.size,
+        recipe=recipe,
+        backend="onnxruntime" if artifact else "torch",
+        target="host",
+        metric=planned.metric,
         value=found.value,
+        unit=planned.unit,
         reason=found.reason,
+        method=planned.method,
+        window=planned.window,
+        settings=planned.settings,
         repeats=found.repeats,
         spread=found.spread,
         samples=found.samples,

@@ -1,12 +1,17 @@
 """ONNX Runtime on the CPU: the default back end."""
 
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...errors import VcompressError
 from ..artifact import Artifact
 from ..samplers import Tensors
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 
 class OnnxRuntimeSession:
@@ -35,7 +40,7 @@ def load(artifact: Artifact, threads: int) -> OnnxRuntimeSession:
     return OnnxRuntimeSession(artifact, threads)
 
 
-def open_session(path: Path, threads: int = 1, optimized: Path | None = None):  # noqa: ANN201 - onnxruntime is imported late
+def open_session(path: Path, threads: int = 1, optimized: Path | None = None) -> "InferenceSession":
     """An InferenceSession as this project runs it; `optimized` receives the graph that really runs."""
     onnxruntime = _onnxruntime()
     options = onnxruntime.SessionOptions()
@@ -65,7 +70,7 @@ def needs_quant_precision() -> bool:
     return "avx512_vnni" not in flags and "avx_vnni" not in flags
 
 
-def _onnxruntime():  # noqa: ANN202
+def _onnxruntime() -> ModuleType:
     try:
         import onnxruntime
     except ImportError:
