@@ -19,8 +19,9 @@ class Polyphase(nn.Module):
         weight = transposed.weight.detach()
         if self.flat:
             weight = weight.unsqueeze(2)
-        if transposed.groups != 1 or set(transposed.dilation) != {1} or (not self.flat and transposed.stride[0] != 1):
-            raise VcompressError(f"{transposed} has groups, dilation or a stride in height: it has no polyphase form; replace the layer.")
+        tall = not self.flat and (transposed.stride[0] != 1 or int(transposed.padding[0]) >= transposed.kernel_size[0])
+        if transposed.groups != 1 or set(transposed.dilation) != {1} or tall:
+            raise VcompressError(f"{transposed} has groups, dilation, or a stride or wide padding in height: it has no polyphase form; replace the layer.")
         inputs, self.channels, height, width = weight.shape
         self.stride, padding, extra = transposed.stride[-1], int(transposed.padding[-1]), transposed.output_padding[-1]
         taps = -(-max(width, width - padding + extra) // self.stride)  # output padding may reach beyond the kernel

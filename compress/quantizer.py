@@ -76,7 +76,7 @@ def _bias(layer: Node) -> DerivedQuantizationSpec:
     )
 
 
-def _scaled(node: Node, factor: float) -> DerivedQuantizationSpec:
+def _scaled(node: Node, factor: float, source: QuantizationSpec) -> DerivedQuantizationSpec:
     """The same integers, the scale times a constant."""
 
     def times(observers: list) -> tuple[torch.Tensor, torch.Tensor]:
@@ -86,9 +86,9 @@ def _scaled(node: Node, factor: float) -> DerivedQuantizationSpec:
     return DerivedQuantizationSpec(
         derived_from=[(node.args[0], node)],  # type: ignore[list-item]
         derive_qparams_fn=times,
-        dtype=torch.uint8,
-        quant_min=0,
-        quant_max=255,
+        dtype=source.dtype,
+        quant_min=source.quant_min,
+        quant_max=source.quant_max,
         qscheme=torch.per_tensor_affine,
     )
 
@@ -168,7 +168,7 @@ class VocoderQuantizer(Quantizer):
             return _annotated(read, self._spec(node))
         if node.target in SCALING and len(tensors) == 1 and isinstance(node.args[1], int | float):
             factor = float(node.args[1]) if node.target == aten.mul.Tensor else 1.0 / float(node.args[1])
-            return _annotated(read, _scaled(node, factor))
+            return _annotated(read, _scaled(node, factor, self._spec(tensors[0])))
         if node.target in UNARY:
             float_layer = tensors[0].target in WEIGHTED and tensors[0] not in self._integer
             return _annotated({} if float_layer else read, self._spec(node))

@@ -22,11 +22,12 @@ def test_no_weight_layer_of_a_real_network_is_passed_over(name: str, size: str) 
     family = find_family(name)
     with torch.device("meta"):  # nothing is computed: the graph decides
         forms = family.forms(fold(family.network(family.sizes[size])), family.sizes[size])
-    unused = set(family.floats) | set(family.wide)
+    wide = family.wide(family.sizes[size])
+    unused = set(family.floats) | set(wide)
     for form in forms:
         graph = trace(form)
         keys = {node.name: key for node, key in tensor_keys(graph, form)}
-        quantizer = VocoderQuantizer(keys, family.floats, family.wide)
+        quantizer = VocoderQuantizer(keys, family.floats, wide)
         quantizer.annotate(graph)
         assert quantizer.quantized.keys() | quantizer.skipped.keys() == weight_layers(form)
         assert not quantizer.quantized.keys() & quantizer.skipped.keys()
@@ -43,17 +44,19 @@ def test_every_weight_layer_gets_its_quantizers(name: str) -> None:
         assert graph.skipped.keys() == vocoder.family.floats.keys() & weight_layers(graph.form)
         quantizers = [module for module in graph.module.modules() if isinstance(module, WeightQuantizer)]
         assert len(quantizers) == len(graph.quantized)
-    missing = {key for key in vocoder.family.wide if not any(key in graph.tensors for graph in prepared.graphs.values())}
-    assert not missing
 
 
-def test_wide_tensors_have_16_bits_and_all_others_8() -> None:
-    vocoder, prepared, table = calibrated("hifigan")
-    graph = prepared.graphs["network"]
-    assert {key for key, quantizer in graph.tensors.items() if quantizer.bits == 16} == set(vocoder.family.wide)
-    assert {key for key, entry in table.entries.items() if entry.bits == 16} == set(vocoder.family.wide)
-    assert {path for path, bits in graph.quantized.items() if bits == 16} == {"stem", "stages.0.upsample.convolution"}
-    assert all(table.entries[key].zero_point == 0 for key in vocoder.family.wide)
+@pytest.mark.parametrize("name", ["melgan", "hifigan"])
+def test_wide_tensors_have_16_bits_and_all_others_8(name: str) -> None:
+    vocoder, prepared, table = calibrated(name)
+    wide, graph = vocoder.family.wide(vocoder.trained.config), prepared.graphs["network"]
+    found = {key: entry for key, entry in table.entries.items() if entry.bits == 16}
+    assert found.keys() == {key for key, quantizer in graph.tensors.items() if quantizer.bits == 16} == wide.keys() & graph.tensors.keys()
+    assert all(entry.zero_point == 0 for entry in found.values())
+    for path, bits in graph.quantized.items():
+        assert (bits.output == 16) == (f"{path}:conv1d" in wide)
+        assert bool(bits.reason) == (16 in (bits.input, bits.output))
+    assert any(bits.input == 16 for bits in graph.quantized.values())
 
 
 def test_bounded_outputs_have_the_scales_of_the_tables() -> None:
@@ -73,8 +76,8 @@ def test_data_movement_shares_the_scale_of_what_it_moves(name: str) -> None:
     for graph in prepared.graphs.values():
         for key, quantizer in graph.tensors.items():
             module, _, operator = key.rpartition(":")
-            convolution = graph.tensors.get(f"{module}.convolution:conv1d")
-            if convolution is not None and operator.split("_")[0] in ("reshape", "transpose", "slice"):
+            convolution = graph.tensors.get(f"{module}.convolution:conv1d", graph.tensors.get(f"{module}.convolution:conv2d"))
+            if convolution is not None and operator.split("_")[0] in ("reshape", "transpose", "permute", "slice"):
                 assert quantizer is convolution
                 moved += 1
     assert moved
@@ -84,8 +87,8 @@ def test_the_last_layer_hands_nothing_on() -> None:
     """DiffWave's layers give an input for the next; of the last nobody reads it, so nothing is computed or quantized for it."""
     _, prepared, table = calibrated("diffwave")
     last = CONFIGS["diffwave"].layers - 1
-    divided = {key for key in table.entries if key.endswith(":div")}
-    assert divided == {"denoiser:div", *(f"denoiser.layers.{i}:div" for i in range(last))}
+    added = [sum(key.startswith(f"denoiser.layers.{i}:add") for key in table.entries) for i in range(last + 1)]
+    assert added == [3] * last + [2]  # the shift, the condition, and the residual
     assert f"denoiser.layers.{last}.output" in prepared.graphs["step"].quantized  # its other half is the skip
 
 
