@@ -20,6 +20,11 @@ class Entry:
     zero_point: int
     bits: int = 8
 
+    @property
+    def valid(self) -> bool:
+        """Whether the numbers are what they have to be."""
+        return 0 < self.scale < math.inf and 0 <= self.zero_point <= {8: 255, 16: 0}.get(self.bits, -1)
+
 
 def _entry(quantizer: ActivationQuantizer) -> Entry:
     scale, zero_point = quantizer.calculate_qparams()
@@ -62,6 +67,6 @@ class ScaleTable:
             entries = {str(key): Entry(float(scale), int(zero_point), int(bits)) for key, (scale, zero_point, bits) in raw.items()}
         except (OSError, ValueError, TypeError, AttributeError):
             raise VcompressError(f"{path} is not a scale table; quantize the network again.") from None
-        if not all(math.isfinite(e.scale) and e.scale > 0 and 0 <= e.zero_point < 2**e.bits for e in entries.values()):
+        if not all(entry.valid for entry in entries.values()):
             raise VcompressError(f"{path} holds scales or zero points that are none; quantize the network again.")
         return cls(entries)
