@@ -56,8 +56,10 @@ def export_graph(module: nn.Module, form: Form, path: Path, integer_ports: Colle
     DeduplicateInitializersPass()(model)
     ClearMetadataAndDocStringPass()(model)
     _strip(model)
+    proto = ir.to_proto(model)
+    del proto.graph.value_info[:]  # shapes and types that follow from the operators
     with replacing(path) as part:
-        onnx.save(ir.to_proto(model), str(part))
+        onnx.save(proto, str(part))
 
 
 def _drop_zero_points(model: ir.Model) -> None:
@@ -70,7 +72,7 @@ def _drop_zero_points(model: ir.Model) -> None:
 
 
 def _strip(model: ir.Model) -> None:
-    """Short names: layers keep theirs (they name the node), tensors get numbers. Shapes of intermediate tensors go too."""
+    """Short names: layers keep theirs (they name the node), tensors get numbers."""
     kept = {value.name for value in (*model.graph.inputs, *model.graph.outputs)}
     model.ir_version, model.producer_name, model.producer_version, model.graph.name = IR_VERSION, "vcompress", None, "graph"
     model.metadata_props.clear()
@@ -81,8 +83,6 @@ def _strip(model: ir.Model) -> None:
         for output in node.outputs:
             if output.name not in kept:
                 output.name, count = f"t{count:x}", count + 1
-                output.shape = None
-                output.type = None
     constants = list(model.graph.initializers.values())
     ir.convenience.rename_values(constants, [f"k{index:x}" for index in range(len(constants))])
 

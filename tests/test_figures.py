@@ -157,7 +157,7 @@ def test_steps_of_each_arm_are_timed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     records = read_records(tmp_path / PLACE / steps.RECORDS)
     assert [found.recipe for found in records] == list(steps.ARMS) and all(found.value > 0 for found in records)
     assert records[0].settings == {"threads": 1, "batch_size": QAT_BATCH} and records[0].environment["accelerator"] == "1 cpu"
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".steps")]
+    assert not list(tmp_path.rglob(".steps*"))
 
 
 def test_what_is_too_slow_is_named_with_its_steps_a_second(tmp_path: Path) -> None:

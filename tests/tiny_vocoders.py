@@ -22,7 +22,7 @@ from vcompress.vocoders.registry import find_family
 CONFIGS: dict[str, Any] = {
     "melgan": MelGANConfig(base_channels=4, residual_blocks=1, ratios=(16, 16)),
     "hifigan": HiFiGANConfig(channels=16, upsample_rates=(16, 16), upsample_kernels=(32, 32), residual_kernels=(3, 5), dilations=((1,), (3,))),
-    "diffwave": DiffWaveConfig(channels=4, layers=3, dilation_cycle=2, upsample_strides=(16, 16)),
+    "diffwave": DiffWaveConfig(channels=4, layers=2, dilation_cycle=2, upsample_strides=(256,)),
 }
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..runtime.schedule import align, step_code
 from .family import Family
-from .forms import Form, Nested
+from .forms import LAST_SUM, Form, Nested, nth
 from .objectives import DenoisingObjective
 from .plan import TrainingPlan
 
@@ -129,12 +129,18 @@ class Denoiser(nn.Module):
         nn.init.zeros_(self.output.weight)
 
     def forward(self, audio: Tensor, shifts: Sequence[Tensor], conditions: Sequence[Tensor]) -> Tensor:
-        x = F.relu(self.input(audio))
-        x, total = self.layers[0](x, shifts[0], conditions[0])
-        for layer, shift, condition in zip(self.layers[1:], shifts[1:], conditions[1:], strict=True):
+        x, skips = F.relu(self.input(audio)), []
+        for layer, shift, condition in zip(self.layers, shifts, conditions, strict=True):
             x, skip = layer(x, shift, condition)
-            total = total + skip
-        return self.output(F.relu(self.skip(total / math.sqrt(len(self.layers)))))
+            skips.append(skip)
+        return self.output(F.relu(self.skip(_pairwise_sum(skips) / math.sqrt(len(self.layers)))))
+
+
+def _pairwise_sum(terms: list[Tensor]) -> Tensor:
+    """A sum in pairs of pairs: in 8 bits each term is rounded five times instead of thirty, which is 8 dB less noise for nothing."""
+    while len(terms) > 1:
+        terms = [terms[i] + terms[i + 1] if i + 1 < len(terms) else terms[i] for i in range(0, len(terms), 2)]
+    return terms[0]
 
 
 class DiffWave(nn.Module):
@@ -214,6 +220,11 @@ def _inputs(config: DiffWaveConfig, frames: int) -> tuple[Tensor, ...]:
 
 _SCHEDULE = align()
 
+def _wide(config: DiffWaveConfig) -> dict[str, str]:
+    last = (f"denoiser:{nth('add', config.layers - 1)}", "denoiser:div", "denoiser.skip:conv1d", "denoiser:relu_2")
+    return dict.fromkeys(last, LAST_SUM)
+
+
 FAMILY = Family(
     name="diffwave",
     title="DiffWave",
@@ -231,5 +242,6 @@ FAMILY = Family(
         "denoiser.input": "its input is the waveform, which 8 bits would cover with noise of its own",
         "denoiser.output": "an 8-bit waveform alone is 40 to 50 dB of noise",
     },
+    wide=_wide,
     fold_schedule=fold_schedule,
 )

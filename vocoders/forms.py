@@ -41,3 +41,8 @@ class Form:
 def feed_forward_forms(network: nn.Module, config: Any, frames: int = 24) -> list[Form]:
     """The one form of a network that maps mel (1, n_mels, F) to waveform (1, 1, hop_length * F)."""
     return [Form("network", network, {"mel": torch.rand(1, config.n_mels, frames)}, {"mel": {2: 1}}, ("waveform",))]
+
+
+def nth(operator: str, count: int) -> str:
+    """How a scale table calls the last of `count` equal operators of a module."""
+    return operator if count == 1 else f"{operator}_{count}"

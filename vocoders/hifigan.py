@@ -11,7 +11,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from ..runtime.mel import FrontEnd
 from .family import Family
-from .forms import AT_THE_FRAME_RATE, LAST_SUM
+from .forms import AT_THE_FRAME_RATE, LAST_SUM, nth
 from .objectives import SpectralObjective
 from .plan import TrainingPlan
 
@@ -122,14 +122,9 @@ def _wide(config: HiFiGANConfig) -> dict[str, str]:
     upsampling = ("convolution:conv1d", ":reshape", ":transpose", ":reshape_2", ":slice")
     front = ("input:mel", "stem:conv1d", "stages.0:leaky_relu", *(f"stages.0.upsample{'.' * (i == 0)}{port}" for i, port in enumerate(upsampling)))
     stage, blocks = f"stages.{len(config.upsample_rates) - 1}", range(len(config.dilations))
-    ends = [f"{stage}.blocks.{j}:{_nth('add', len(config.dilations[j]))}" for j in blocks]
-    last = (*ends, *(f"{stage}:{_nth('add', j)}" for j in blocks[1:]), f"{stage}:div", ":leaky_relu")
+    ends = [f"{stage}.blocks.{j}:{nth('add', len(config.dilations[j]))}" for j in blocks]
+    last = (*ends, *(f"{stage}:{nth('add', j)}" for j in blocks[1:]), f"{stage}:div", ":leaky_relu")
     return dict.fromkeys(front, AT_THE_FRAME_RATE) | dict.fromkeys(last, LAST_SUM)
-
-
-def _nth(operator: str, count: int) -> str:
-    """How a table calls the last of `count` equal operators of a module."""
-    return operator if count == 1 else f"{operator}_{count}"
 
 
 FAMILY = Family(

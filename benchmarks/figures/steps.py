@@ -51,7 +51,7 @@ def measure(root: Path, only: Collection[str] = (), again: bool = False, say: Sa
             settings = {"threads": threads, "batch_size": QAT_BATCH}
 
             def train(maker: Maker = maker, recipe: str = recipe) -> Figure:
-                return steps_per_second(maker, recipe, steps, root)
+                return steps_per_second(maker, recipe, steps, root / PLACE)
 
             planned = Planned(METRIC, "1/s", method, train, settings)
             if not standing.has(record_of(configuration, recipe, planned)):
