@@ -16,9 +16,9 @@ bench: $(VENV)/.installed-all
 	$(BIN)/vcompress run $(FAMILIES) --size S --workspace runs/bench --recipes $(BENCH_RECIPES) $(value BENCH_ARGS)
 	$(BIN)/python -m vcompress.benchmarks.figures --workspace runs/bench
 
-# One thread a worker: two workers that each start a thread a core slow each other down.
+# One thread a worker: two workers that each start a thread a core slow each other down. A file stays with one worker: its fixtures are made once.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

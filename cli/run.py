@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .stages import Job
 
 RECIPES = "fp32,static_w8a8,control_qat_w8a8,qat_w8a8"
-DEMO_STEPS, DEMO_CLIPS, STEPS, CLIPS = 30, 6, 1000, 16
+DEMO_STEPS, DEMO_CLIPS, STEPS, CLIPS = 20, 6, 1000, 16
 
 FamiliesArgument = Annotated[list[str], typer.Argument(metavar="FAMILY...", help="Families of vocoders (see: vcompress list).")]
 RecipesOption = Annotated[str, typer.Option("--recipes", metavar="NAMES", help="Recipes, with commas between them.")]

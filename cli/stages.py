@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..vocoders.plan import TrainingPlan
 
 CALIBRATION_CLIPS = 8
-CALIBRATION_SECONDS = 2.0
+CALIBRATION_SECONDS = 1.0
 
 
 @dataclass
@@ -72,7 +72,7 @@ def demo_corpus() -> Path:
 
 
 def calibration_mels(job: Job, checkpoint: "Checkpoint") -> list[Any]:
-    """Mels of clips spread over the training part, each cut to two seconds."""
+    """Mels of clips spread over the training part, each cut to one second."""
     from ..vocoders.corpus import read_clip
 
     clips, front_end = job.corpus().training, checkpoint.front_end
