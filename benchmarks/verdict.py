@@ -1,4 +1,4 @@
-"""Whether a recipe keeps the quality of what it is compared with, by the bounds that the project set itself (issue 2)."""
+"""Whether a recipe keeps the quality of what it is compared with, by the bounds that the project set itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

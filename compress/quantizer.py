@@ -149,8 +149,10 @@ class VocoderQuantizer(Quantizer):
         return WIDE if self._keys.get(node.name) in self._wide else ACTIVATION
 
     def _bits(self, layer: Node) -> LayerBits:
-        keys = [self._keys.get(node.name, "") for node in (layer.args[0], layer)]  # type: ignore[union-attr]
-        return LayerBits(*(16 if key in self._wide else 8 for key in keys), next((self._wide[key] for key in keys if key in self._wide), ""))
+        source = layer.args[0]
+        assert isinstance(source, Node)
+        before, after = (self._wide.get(self._keys.get(node.name, "")) for node in (source, layer))
+        return LayerBits(8 if before is None else 16, 8 if after is None else 16, before or after or "")
 
     def _annotation(self, node: Node) -> QuantizationAnnotation | None:
         if node.op != "call_function":

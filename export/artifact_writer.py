@@ -92,10 +92,7 @@ def _export(vocoder: FoldedVocoder, form: Form, recipe: Recipe, table: ScaleTabl
 
 
 def _quantized_rows(vocoder: FoldedVocoder, form: Form, prepared: PreparedGraph) -> list[LayerRow]:
-    rows = [
-        LayerRow(path, form.name, *_kind(form, path), str(bits), _parameters(form, path), bits.reason)
-        for path, bits in prepared.quantized.items()
-    ]
+    rows = [LayerRow(path, form.name, *_kind(form, path), str(bits), _parameters(form, path), bits.reason) for path, bits in prepared.quantized.items()]
     rows += [LayerRow(path, form.name, *_kind(form, path), "float", _parameters(form, path), why) for path, why in prepared.skipped.items()]
     missing = {row.name for row in _rows(form, "")} - {row.name for row in rows}
     if missing:

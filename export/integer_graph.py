@@ -89,7 +89,7 @@ def _movement_on_integers(graph: ir.Graph, node: ir.Node) -> None:
     if node.op_type not in MOVEMENT:
         return
     source, target = _dequantize(node.inputs[0]), _quantize(node)
-    if source is None or target is None or not _same(_parameters(source), _parameters(target)):
+    if source is None or target is None or source.inputs[0] is None or not _same(_parameters(source), _parameters(target)):
         return
     if node.op_type == "Pad" and (node.attributes.get_string("mode", "constant") == "constant" or source.inputs[0].dtype == ir.DataType.INT16):
         return  # a constant would have to be the zero point; ONNX Runtime pads no int16

@@ -61,7 +61,7 @@ def test_an_artifact_is_made_once_and_quantized_with_its_schedule_folded(tmp_pat
     from vcompress.vocoders.diffwave import FAMILY, DiffWaveConfig
 
     torch.set_num_threads(1)
-    tiny = replace(FAMILY, sizes={"S": DiffWaveConfig(channels=8, layers=1)})
+    tiny = replace(FAMILY, sizes={"S": DiffWaveConfig(channels=8, layers=2)})
     monkeypatch.setattr(registry, "find_family", lambda name: tiny)
     for module in ("vcompress.compress.folded", "vcompress.vocoders.checkpoint"):
         monkeypatch.setattr(f"{module}.find_family", lambda name: tiny)

@@ -220,6 +220,7 @@ def _inputs(config: DiffWaveConfig, frames: int) -> tuple[Tensor, ...]:
 
 _SCHEDULE = align()
 
+
 def _wide(config: DiffWaveConfig) -> dict[str, str]:
     last = (f"denoiser:{nth('add', config.layers - 1)}", "denoiser:div", "denoiser.skip:conv1d", "denoiser:relu_2")
     return dict.fromkeys(last, LAST_SUM)

@@ -15,8 +15,8 @@ PARTS = ("quality", "speed", "size", "steps")  # as on the page
 MEASURED = ("size", "speed", "steps")  # in the order of measuring: size makes the artifacts
 INTRODUCTION = """# Figures
 
-Every figure here comes from records, which `make bench` measures; this page is written by it. What is asked is issue 2's. Ratios are of one run on one
-machine; another machine has other times.
+Every figure here comes from records, which `make bench` measures; this page is written by it. "Asked" is what the project set itself. Ratios are
+of one run on one machine; another machine has other times.
 """
 
 

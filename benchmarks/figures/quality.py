@@ -17,7 +17,7 @@ from ..verdict import TRAINED, bound_of, judge
 from .section import Section, at_least, at_most, number, table
 
 TITLE = "Quality"
-SNR = 20.0  # dB of static int8 against its own fp32 output, that issue 2 asks for
+SNR = 20.0  # dB of static int8 against its own fp32 output, that the project set itself
 LEAST_STEPS, OVER_CONTROL = 1000, 1.05  # of QAT; its last validation loss over the control's
 
 

@@ -15,7 +15,7 @@ from .section import NOT_YET, Section, at_most, command, table
 from .speed import RECORDS
 
 TITLE = "Size"
-WEIGHTS, FILE = 0.27, 0.30  # of fp32's, that issue 2 asks for
+WEIGHTS, FILE = 0.27, 0.30  # of fp32's, that the project set itself
 BYTES = BenchSettings(families=("size",))
 
 

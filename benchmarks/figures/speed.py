@@ -22,7 +22,7 @@ from .standing import Standing, attempt, record_of
 
 TITLE, RECORDS = "Speed", "records.jsonl"
 RECIPES, THREADS = (FP32, INT8), (1, 2)
-FASTER = {"hifigan-s": 2.0, "melgan-m": 3.0, "diffwave-m": 3.2}  # int8 over fp32 that issue 2 asks for, one thread
+FASTER = {"hifigan-s": 2.0, "melgan-m": 3.0, "diffwave-m": 3.2}  # int8 over fp32 that the project set itself, one thread
 MORE_THREADS = {FP32: 1.7, INT8: 1.45}  # two threads over one, of the same three
 ALONE = {"diffwave": "step"}  # the graph that is timed in place of the whole synthesis
 
