@@ -66,12 +66,17 @@ def test_an_artifact_is_made_once_and_quantized_with_its_schedule_folded(tmp_pat
     for module in ("vcompress.compress.folded", "vcompress.vocoders.checkpoint"):
         monkeypatch.setattr(f"{module}.find_family", lambda name: tiny)
     monkeypatch.setattr("vcompress.vocoders.checkpoint.shipped_checkpoint", lambda family, size: None)
-    said: list[str] = []
+    written, said = [], []
+
+    def write(vocoder, recipe, name, folder, table) -> Artifact:
+        written.append((recipe, name, table))
+        return diffusion(folder, recipe.name)
+
+    monkeypatch.setattr("vcompress.export.artifact_writer.write_artifact", write)
     configuration = next(c for c in configurations() if name_of(c) == "diffwave-s")
-    maker = Maker(tmp_path, configuration, said.append)
-    folded = maker.artifact(f"folded_{INT8}")
-    assert folded.manifest.name == "diffwave-s" and folded.manifest.sampler["folded"]
-    assert sum(graph.bytes["scales"] for graph in folded.manifest.graphs.values()) > 0
+    folded = Maker(tmp_path, configuration, said.append).artifact(f"folded_{INT8}")
+    recipe, name, table = written[0]
+    assert recipe.folded and recipe.method == "static" and name == "diffwave-s" and "input:audio" not in table.entries and table.entries
     assert said == ["calibrating diffwave-s", f"exporting diffwave-s folded_{INT8}"]
     assert Maker(tmp_path, configuration, said.append).artifact(f"folded_{INT8}").identity == folded.identity and len(said) == 2
     assert not list(tmp_path.glob("*/*/*/run.json")), "no command may take these for runs of the workspace"
