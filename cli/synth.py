@@ -11,6 +11,8 @@ from .output import print_json
 InputArgument = Annotated[Path, typer.Argument(metavar="INPUT", help="Speech (.wav, .flac), or a saved mel (.npy, .npz).")]
 OutOption = Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where the waveform goes: .wav or .flac.")]
 
+NoiseOption = Annotated[bool, typer.Option("--noise/--no-noise", help="Diffusion: noise between the steps; the original code forgets it.")]
+
 
 def synth(
     artifact: ArtifactArgument,
@@ -19,6 +21,7 @@ def synth(
     seed: SeedOption = 0,
     threads: ThreadsOption = 1,
     backend: BackendOption = "onnxruntime",
+    noise: NoiseOption = True,
     json: JsonOption = False,
 ) -> None:
     """Synthesize a recording, or a mel, with an artifact.
@@ -37,7 +40,7 @@ def synth(
     opened = Artifact.open(artifact)
     front_end = opened.manifest.front_end
     mel, gain = read_mel(source, front_end)
-    waveform = synthesize(opened, load(backend, opened, threads), mel, seed) / gain
+    waveform = synthesize(opened, load(backend, opened, threads), mel, seed, noise=noise) / gain
     write_audio(out, waveform, front_end.sample_rate)
     if json:
         print_json({"out": out, "seconds": len(waveform) / front_end.sample_rate, "sample_rate": front_end.sample_rate, "identity": opened.identity})

@@ -14,10 +14,14 @@ from .mel import FrontEnd
 from .samplers import OnStep, make_sampler
 
 
-def synthesize(artifact: Artifact, session: Session, mel: np.ndarray, seed: int = 0, on_step: OnStep | None = None) -> np.ndarray:
-    """mel: float32 (n_mels, F), normalised -> waveform: float32 (hop_length * F,) in [-1, 1]."""
+def synthesize(artifact: Artifact, session: Session, mel: np.ndarray, seed: int = 0, on_step: OnStep | None = None, noise: bool = True) -> np.ndarray:
+    """mel: float32 (n_mels, F), normalised -> waveform: float32 (hop_length * F,) in [-1, 1].
+
+    `noise` False leaves out a diffusion sampler's noise between the steps, as the original DiffWave code does by mistake.
+    """
     front_end = artifact.manifest.front_end
-    sampler = make_sampler(artifact.manifest.sampler, front_end.hop_length)
+    settings = artifact.manifest.sampler
+    sampler = make_sampler(settings if noise else {**settings, "noise": False}, front_end.hop_length)
     try:
         return sampler.synthesize(session.run, check_mel(mel, front_end), seed, on_step)
     except KeyError as missing:

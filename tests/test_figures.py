@@ -114,7 +114,7 @@ def test_races_are_run_once_and_again_only_when_asked(tmp_path: Path, tiny_artif
     speed.measure(tmp_path, only[:1], again=True, say=said.append, quick=True)
     assert "timing hifigan-s" in said
     page = speed.write(tmp_path).markdown()
-    assert lines(page, "DiffWave M")[0].split(" | ")[1] == "`step`, 1 s"
+    assert lines(page, "DiffWave M")[0].split(" | ")[1] == "`step`, 0.2 s"
     assert "not measured yet" in lines(page, "MelGAN L")[0]
 
 

@@ -138,15 +138,15 @@ def _faster(rows: Sequence[Row], configuration: CatalogueRow) -> list[str]:
     speedup, asked = _figure(rows, name, INT8, course.metric("speedup"), 1), FASTER.get(name)
     times = [number(_value(_figure(rows, name, recipe, course.metric("rtf"), 1)), 3, "") for recipe in RECIPES]
     weights = "" if speedup is None else speedup.environment.get("weights", "").split(" weights")[0]
-    return [_title(configuration), _what(course), *times, _text(speedup), _asked(asked), at_least(_value(speedup), asked), weights]
+    return [_title(configuration), _what(course, speedup), *times, _text(speedup), _asked(asked), at_least(_value(speedup), asked), weights]
 
 
 def _more_threads(rows: Sequence[Row], configuration: CatalogueRow) -> list[str]:
-    course, cells = Course.of(configuration), []
+    course, cells, found = Course.of(configuration), [], None
     for recipe, asked in MORE_THREADS.items():
         found = _figure(rows, name_of(configuration), recipe, course.metric("thread_speedup"), 2)
         cells += [_text(found), _asked(asked), at_least(_value(found), asked)]
-    return [_title(configuration), _what(course), *cells]
+    return [_title(configuration), _what(course, found), *cells]
 
 
 def _figure(rows: Sequence[Row], name: str, recipe: str, metric: str, threads: int) -> Record | None:
@@ -168,8 +168,9 @@ def _asked(bound: float | None) -> str:
     return "" if bound is None else f"≥ {bound:g}"
 
 
-def _what(course: Course) -> str:
-    return f"`{course.graph}`, {course.settings.seconds:g} s" if course.graph else f"{course.settings.seconds:g} s"
+def _what(course: Course, record: Record | None) -> str:
+    seconds = (record.window if record else None) or course.settings.seconds
+    return f"`{course.graph}`, {seconds:g} s" if course.graph else f"{seconds:g} s"
 
 
 def _title(configuration: CatalogueRow) -> str:
