@@ -108,7 +108,7 @@ def qat_plan(family: str, steps: int, learning_rate: float, batch_size: int | No
     """The family's plan as QAT and its control use it: small batches, for a CPU, and a low rate that decays."""
     from ..vocoders.registry import find_family
 
-    every = max(1, min(100, steps // 10))
+    every = min(steps, max(5, min(100, steps // 10)))
     plan = replace(find_family(family).plan, steps=steps, learning_rate=learning_rate, batch_size=batch_size or QAT_BATCH, every=every)
     return replace(plan, warmup=min(50, steps // 10), seed=seed, accelerator=accelerator)
 
