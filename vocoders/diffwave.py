@@ -222,8 +222,8 @@ _SCHEDULE = align()
 
 
 def _wide(config: DiffWaveConfig) -> dict[str, str]:
-    last = (f"denoiser:{nth('add', config.layers - 1)}", "denoiser:div", "denoiser.skip:conv1d", "denoiser:relu_2")
-    return dict.fromkeys(last, LAST_SUM)
+    total = (f"denoiser:{nth('add', config.layers - 1)}", "denoiser:div") if config.layers > 1 else ()  # one layer: nothing to sum
+    return dict.fromkeys((*total, "denoiser.skip:conv1d", "denoiser:relu_2"), LAST_SUM)
 
 
 FAMILY = Family(

@@ -10,7 +10,7 @@ Nested = Tensor | list[Tensor]
 
 
 # Why a tensor gets 16 bits; measured tensor by tensor on the shipped weights (docs/quantization.md).
-AT_THE_FRAME_RATE = "at the mel's frame rate 16 bits cost next to nothing, and 8 bits cost more than all other tensors together"
+AT_THE_FRAME_RATE = "at the mel's frame rate 16 bits cost next to nothing, and 8 bits cost more than anywhere else"
 LAST_SUM = "the last sum before the waveform: 8 bits are a noise floor in its pauses"
 
 
