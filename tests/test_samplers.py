@@ -3,7 +3,8 @@
 import numpy as np
 
 from vcompress.runtime.random import RandomStream
-from vcompress.runtime.samplers import DiffusionSampler, FeedForwardSampler
+from vcompress.runtime.samplers.diffusion import DiffusionSampler
+from vcompress.runtime.samplers.feed_forward import FeedForwardSampler
 from vcompress.runtime.schedule import FAST_BETAS, align, step_code
 
 MEL = np.zeros((80, 3), np.float32)

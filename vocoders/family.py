@@ -27,7 +27,9 @@ class Family:
     optimiser of the paper; None where the paper has none.
 
     `forms(network, config)`: the graphs that are calibrated, trained and exported; `compose(graphs)` makes of them what an
-    objective calls. `floats`: paths of layers that no recipe makes integer, and why. `wide`: tensors (keys of the scale table)
+    objective calls. `training_forms(network, config)`: the graphs that `compose` takes, where the ones that are trained are not
+    the ones that ship (flows train forward and ship the inverse): the same modules under the same paths, so that one scale
+    table serves both; None where they are the same. `floats`: paths of layers that no recipe makes integer, and why. `wide`: tensors (keys of the scale table)
     that get 16 bits, and why. `fold_schedule(network, sampler)` makes constants of what the schedule fixes; None where there
     is no schedule.
     """
@@ -46,6 +48,7 @@ class Family:
     adversarial_plan: TrainingPlan | None = None
     forms: Callable[[nn.Module, Any], list[Form]] = feed_forward_forms
     compose: Callable[[Mapping[str, Callable[..., Any]]], Network] = itemgetter("network")
+    training_forms: Callable[[nn.Module, Any], list[Form]] | None = None
     floats: Mapping[str, str] = field(default_factory=lambda: {"head": "an 8-bit waveform alone is 40 to 50 dB of noise"})
     wide: Callable[[Any], Mapping[str, str]] = lambda config: {}
     fold_schedule: "Callable[[nn.Module, Mapping[str, Any]], tuple[nn.Module, dict[str, Any]]] | None" = None
