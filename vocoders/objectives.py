@@ -32,6 +32,14 @@ class SpectralObjective(nn.Module):
         return self.spectral(network(batch.mel), batch.waveform)
 
 
+def draw_noise(draw: RandomStream, like: Tensor) -> Tensor:
+    """Normal noise in the shape and on the device of `like`; the stream's own on a CPU, seeded by it on a GPU, which it would keep waiting."""
+    if like.device.type == "cpu":
+        return torch.from_numpy(draw.normal(tuple(like.shape)))
+    generator = torch.Generator(like.device).manual_seed(draw.below(1 << 62))
+    return torch.randn(like.shape, generator=generator, device=like.device)
+
+
 class DenoisingObjective(nn.Module):
     """For diffusion: L1 between the noise that was added at a random step and the network's prediction (DiffWave, eq. 7 with L1)."""
 
@@ -42,7 +50,7 @@ class DenoisingObjective(nn.Module):
     def loss(self, network: Network, batch: Batch) -> Tensor:
         draw = RandomStream(batch.seed)
         steps = np.array([draw.below(len(self._alpha_bars)) for _ in range(len(batch.mel))])
-        noise = torch.from_numpy(draw.normal(tuple(batch.waveform.shape))).to(batch.waveform.device)
+        noise = draw_noise(draw, batch.waveform)
         level = torch.tensor(self._alpha_bars[steps], dtype=torch.float32, device=noise.device)[:, None, None]
         noisy = level.sqrt() * batch.waveform + (1 - level).sqrt() * noise
         code = torch.from_numpy(step_code(steps)).to(noise.device)

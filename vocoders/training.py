@@ -151,6 +151,7 @@ def train(training: Training, segments: Segments, folder: Path, *reports: Callba
                 enable_progress_bar=False,
                 enable_model_summary=False,
                 num_sanity_val_steps=0,
+                benchmark=True,  # on a GPU: every step has the same shapes
                 callbacks=[Keeper(folder), *reports],
             )
         except (ValueError, RuntimeError, lightning.fabric.utilities.exceptions.MisconfigurationException) as error:
