@@ -1,0 +1,60 @@
+"""What is reckoned of a vocoder on a target, as records labelled `modelled`: in no row and on no front of what is measured."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..targets.fit import Fit
+from .records import MODELLED, Record, append_record, read_records
+
+BACKEND = "model"  # no back end ran
+
+
+def modelled_records(found: Sequence[Fit]) -> list[Record]:
+    """The two ends of each RTF, and each memory's known bytes, a lower bound; what is not known is absent with its reason."""
+    return [record for one in found for record in (*_speed(one), *_memory(one))]
+
+
+def _speed(one: Fit) -> Iterator[Record]:
+    for end, value in (("fast", one.speed.fast), ("slow", one.speed.slow)):
+        yield _record(one, "rtf", value, "s/s", one.speed.method, one.speed.reason, end=end)
+
+
+def _memory(one: Fit) -> Iterator[Record]:
+    for budget in one.budgets:
+        parts = ", ".join(part.name for part in budget.parts if part.bytes is not None)
+        unknown = next((part.reason for part in budget.parts if part.bytes is None), "")
+        yield _record(one, f"{budget.memory.lower()}_bytes", budget.needed if budget.known else None, "byte", f"{parts}; {budget.bound}", unknown)
+
+
+def _record(one: Fit, metric: str, value: float | None, unit: str, method: str, reason: str, **settings: str) -> Record:
+    workload = one.workload
+    return Record(
+        artifact=workload.identity,
+        name=workload.name,
+        family=workload.family,
+        size=workload.size,
+        recipe=workload.recipe,
+        backend=BACKEND,
+        target=one.profile.name,
+        metric=metric,
+        value=value,
+        unit=unit,
+        known=MODELLED,
+        reason=reason if value is None else "",
+        method=method,
+        window=workload.seconds,
+        settings={"seconds": workload.seconds, **settings},
+    )
+
+
+def append_modelled(path: Path, found: Sequence[Fit]) -> tuple[int, int]:
+    """Append the modelled records that a file does not hold yet, or holds otherwise; gives how many were added and how many stood.
+
+    Raises VcompressError where the file cannot be read or written.
+    """
+    standing = {record.key: record for record in read_records(path)}
+    modelled = modelled_records(found)
+    new = [record for record in modelled if standing.get(record.key) != record]
+    for record in new:
+        append_record(path, record)
+    return len(new), len(modelled) - len(new)
