@@ -17,7 +17,13 @@ class Session(Protocol):
 
 
 # name -> module (relative to the package) with `load(artifact, threads) -> Session`
-BACKENDS = {"onnxruntime": ".runtime.backends.onnxruntime_cpu"}
+BACKENDS = {
+    "onnxruntime": ".runtime.backends.onnxruntime_cpu",
+    "litert": ".runtime.backends.litert",
+    "tflite_runtime": ".runtime.backends.tflite_process",
+}
+# back end -> why the memory and CPU time of this process say nothing of it
+ELSEWHERE = {"tflite_runtime": "tflite_runtime computes in a process of its own"}
 
 
 def load(name: str, artifact: Artifact, threads: int = 1) -> Session:

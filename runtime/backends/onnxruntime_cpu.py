@@ -9,9 +9,14 @@ import numpy as np
 from ...errors import VcompressError
 from ..artifact import Artifact
 from ..samplers import Tensors
+from ..states import with_states
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
+
+
+# It would round the weights of a float layer between two quantized tensors to 8 bits, with one scale for all channels.
+UNWANTED = ["WeightBiasQuantization"]
 
 
 class OnnxRuntimeSession:
@@ -25,8 +30,9 @@ class OnnxRuntimeSession:
         self.environment = {"onnxruntime": onnxruntime.__version__, "threads": str(threads), "x64_quant_precision": str(needs_quant_precision())}
 
     def run(self, graph: str, inputs: Tensors) -> Tensors:
-        """Outputs of a named graph by name. Raises VcompressError when the inputs do not fit it."""
+        """Outputs of a named graph by name; states that are not given are zero. Raises VcompressError when the inputs do not fit it."""
         session = self._sessions[graph]
+        inputs = with_states(self._artifact.manifest.graphs[graph], inputs)
         try:
             outputs = session.run(self._outputs[graph], inputs)
         except Exception as error:  # ONNX Runtime's exceptions share no base class
@@ -52,7 +58,7 @@ def open_session(path: Path, threads: int = 1, optimized: Path | None = None) ->
     if optimized is not None:
         options.optimized_model_filepath = str(optimized)
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=UNWANTED)
     except Exception as error:
         raise VcompressError(f"ONNX Runtime cannot open {path} ({str(error).splitlines()[0]}); export the artifact again.") from None
 
