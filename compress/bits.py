@@ -1,0 +1,48 @@
+"""What is not 8 bits in a quantized vocoder, and why. Kept in a run where it is not the family's own choice."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import VcompressError
+from ..runtime.files import write_text
+from ..vocoders.family import Family
+
+BITS = "bits.json"
+
+
+@dataclass(frozen=True)
+class Bits:
+    """`floats`: paths of layers that stay in float; `wide`: tensors (keys of the scale table) with 16 bits; each with its reason."""
+
+    floats: Mapping[str, str]
+    wide: Mapping[str, str]
+
+    @classmethod
+    def of(cls, family: Family, config: Any) -> "Bits":
+        """What a family says of itself, for static quantization and QAT."""
+        return cls(dict(family.floats), dict(family.wide(config)))
+
+    @classmethod
+    def eight(cls, family: Family) -> "Bits":
+        """8 bits wherever integers are possible at all."""
+        return cls(dict(family.floats), {})
+
+    def save(self, folder: Path) -> None:
+        """Write into a run's folder."""
+        write_text(folder / BITS, json.dumps(asdict(self), indent=1))
+
+    @classmethod
+    def read(cls, folder: Path) -> "Bits | None":
+        """Those of a run; None where it has none of its own. Raises VcompressError when the file is damaged."""
+        path = folder / BITS
+        if not path.is_file():
+            return None
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            floats, wide = ({str(key): str(why) for key, why in raw[part].items()} for part in ("floats", "wide"))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            raise VcompressError(f"{path} does not say what stays in float; quantize the network again.") from None
+        return cls(floats, wide)
