@@ -75,7 +75,7 @@ def _subjects(artifacts: Sequence[Artifact], clips: Sequence[Clip], settings: Be
     subjects = []
     for artifact in artifacts:
         front_end = artifact.manifest.front_end
-        heard = (front_end.sample_rate, front_end.hop_length, front_end.level_db)
+        heard = (front_end.sample_rate, front_end.hop_length, front_end.level_db, front_end.peak)
         if clips and heard not in read:
             read[heard] = read_references(clips, front_end)
         subjects.append(Subject(artifact, settings, read.get(heard), folder=audio))

@@ -5,7 +5,6 @@ frames in a straight line; two short runs give its two numbers.
 """
 
 from collections.abc import Iterator
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,11 @@ from ..errors import VcompressError
 from ..runtime.artifact import Artifact
 from ..runtime.backends import Session, load
 from ..runtime.samplers import Tensors, make_sampler
+from ..targets.operations import COUNTED, UNCOUNTED, Shape, macs, operands
 from .figure import Figure, Planned, absent
 from .subject import Subject
 from .workload import graph_inputs
 
-Shape = tuple[int, ...]
-CONVOLUTIONS = ("Conv", "ConvInteger", "QLinearConv")
-PRODUCTS = ("MatMul", "MatMulInteger", "QLinearMatMul", "Gemm")
-UNCOUNTED = ("GRU", "LSTM", "RNN", "Einsum", "Loop", "Scan", "If", "Attention")
 FRAMES = (16, 48)  # short, so that the shapes of a large network's tensors fit a small memory
 
 
@@ -45,29 +41,15 @@ def graph_macs(path: Path, inputs: Tensors) -> int:
     graph = model.graph
     for node in graph.node:
         if node.op_type in UNCOUNTED:
-            raise VcompressError(f"{path.name} has an operator {node.op_type}, whose operations are not counted; add it to benchmarks/flops.py.")
-    counted = [node for node in graph.node if node.op_type in (*CONVOLUTIONS, *PRODUCTS, "ConvTranspose")]
+            raise VcompressError(f"{path.name} has an operator {node.op_type}, whose operations are not counted; add it to targets/operations.py.")
+    counted = [node for node in graph.node if node.op_type in COUNTED]
     shapes: dict[str, Shape] = {i.name: tuple(i.dims) for i in graph.initializer} | {name: value.shape for name, value in inputs.items()}
-    wanted = {name for node in counted for name in (*_operands(node), node.output[0])} - set(shapes)
+    wanted = {name for node in counted for name in (*operands(node), node.output[0])} - set(shapes)
     for name in wanted - {output.name for output in graph.output}:
         graph.output.append(onnx.ValueInfoProto(name=name))
     for name, value in zip(sorted(wanted), _run(model.SerializeToString(), sorted(wanted), inputs), strict=True):
         shapes[name] = value.shape
-    return sum(_macs(node, *(shapes[name] for name in (*_operands(node), node.output[0]))) for node in counted)
-
-
-def _operands(node: Any) -> tuple[str, str]:
-    """Data and weights; the QLinear forms have scale and zero point between them."""
-    return node.input[0], node.input[3 if node.op_type.startswith("QLinear") else 1]
-
-
-def _macs(node: Any, data: Shape, weights: Shape, output: Shape) -> int:
-    if node.op_type in CONVOLUTIONS:
-        return prod(output) * prod(weights[1:])  # weights (C_out, C_in / groups, *kernel)
-    if node.op_type == "ConvTranspose":
-        return prod(data) * prod(weights[1:])  # weights (C_in, C_out / groups, *kernel)
-    transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
-    return prod(output) * data[0 if transposed else -1]
+    return sum(macs(node, *(shapes[name] for name in (*operands(node), node.output[0]))) for node in counted)
 
 
 def _run(model: bytes, outputs: list[str], inputs: Tensors) -> list[Any]:

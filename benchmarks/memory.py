@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..runtime.artifact import Artifact
+from ..runtime.backends import ELSEWHERE
 from .figure import Figure, Planned, absent
 from .subject import Subject
 
 STATUS = Path("/proc/self/status")
+PACKAGES = {"onnxruntime": "onnxruntime", "litert": "ai_edge_litert.interpreter"}  # back end -> what it imports when it opens an artifact
 
 
 def peak_memory(artifact: Artifact, backend: str = "onnxruntime", threads: int = 1, seconds: float = 2.0) -> Figure:
@@ -37,7 +39,7 @@ def plan(subject: Subject) -> Iterator[Planned]:
         lambda: peak_memory(subject.artifact, settings.backend, threads, settings.seconds),
         {"threads": threads},
         window=settings.seconds,
-        missing="" if STATUS.exists() else "this system has no /proc/self/status to read the peak from",
+        missing=ELSEWHERE.get(settings.backend, "") if STATUS.exists() else "this system has no /proc/self/status to read the peak from",
     )
 
 
@@ -57,8 +59,8 @@ def main() -> None:
 
     folder, backend, threads, seconds = sys.argv[1:]
     import_module(BACKENDS[backend], package=__spec__.name.split(".")[0])
-    if backend == "onnxruntime":
-        import_module("onnxruntime")
+    if backend in PACKAGES:
+        import_module(PACKAGES[backend])
     baseline = resident("VmRSS")
     artifact = Artifact.open(folder)
     front_end = artifact.manifest.front_end

@@ -15,7 +15,10 @@ from typing import Any
 from ..errors import VcompressError
 
 SCHEMA = 1
-KNOWN = ("measured", "simulated", "modelled", "published")
+MODELLED = "modelled"
+PUBLISHED = "published"
+KNOWN = ("measured", "simulated", MODELLED, PUBLISHED)
+ELSEWHERE = (MODELLED, PUBLISHED)  # reckoned on paper, or measured by others on other clips: in no row beside what was measured here
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,10 @@ class References:
 
 def read_references(clips: Sequence[Clip], front_end: FrontEnd) -> References:
     """Read the clips. Two front ends that differ in the level, or in a band below 8 kHz, give other references and another hash."""
-    content = {"files": [sha256(clip.path) for clip in clips], "level_db": front_end.level_db, "sample_rate": min(front_end.sample_rate, RATE)}
+    content: dict[str, object] = {"files": [sha256(clip.path) for clip in clips], "level_db": front_end.level_db}
+    content["sample_rate"] = min(front_end.sample_rate, RATE)
+    if front_end.peak is not None:
+        content["peak"] = front_end.peak
     identity = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     return References(distinct_names(clips), tuple(read_clip(clip, front_end) for clip in clips), front_end.sample_rate, identity)
 

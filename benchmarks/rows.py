@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .pareto import Objective, front
-from .records import Record
+from .records import ELSEWHERE, Record
 
 FOLDED = "folded_"
 RECIPES = ("fp32", "fp16", "static_w8a8", "static_w8a16", "mixed_w8a8", "dynamic_w8", "qat_w8a8", "control_qat_w8a8")
@@ -77,7 +77,8 @@ def place_of(record: Record) -> tuple[str, str, str]:
 
 
 def rows_of(records: Sequence[Record]) -> list[Row]:
-    """The rows of all vocoders: these in the order of their first record, within each fp32 first."""
+    """The rows of all vocoders: these in the order of their first record, within each fp32 first. Published and modelled figures are in none."""
+    records = [record for record in records if record.known not in ELSEWHERE]
     # Times are ISO 8601 and sort as text; the place in the file decides between equals.
     ordered = [record for _, record in sorted(enumerate(records), key=lambda pair: (pair[1].time, pair[0]))]
     here = _newest_place(ordered)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from ..runtime.backends import ELSEWHERE
 from ..runtime.synthesis import synthesize
 from .figure import Figure, Planned
 from .subject import Subject
@@ -82,11 +83,13 @@ def plan(subject: Subject) -> Iterator[Planned]:
     def timing(threads: int, graph: str = "") -> Timing:
         return time_runs(*prepare(subject, threads, graph), settings.repeats, settings.warmup, settings.patience)
 
-    def planned(metric: str, unit: str, method: str, threads: int, figure: Callable[[Timing], Figure], graph: str = "") -> Planned:
-        return Planned(metric, unit, f"{method}, {how}", lambda: figure(timing(threads, graph)), {"threads": threads}, window=settings.seconds)
+    def planned(metric: str, unit: str, method: str, threads: int, figure: Callable[[Timing], Figure], graph: str = "", missing: str = "") -> Planned:
+        settled = {"threads": threads}
+        return Planned(metric, unit, f"{method}, {how}", lambda: figure(timing(threads, graph)), settled, window=settings.seconds, missing=missing)
 
     for threads in settings.threads:
         yield planned("rtf", "s/s", "wall clock of the synthesis over its audio", threads, lambda t: t.rtf)
-        yield planned("cpu_seconds_per_second", "s/s", "CPU time of all threads over the audio", threads, lambda t: t.cpu_per_second)
+        elsewhere = ELSEWHERE.get(settings.backend, "")
+        yield planned("cpu_seconds_per_second", "s/s", "CPU time of all threads over the audio", threads, lambda t: t.cpu_per_second, missing=elsewhere)
         for graph in graphs if len(graphs) > 1 else ():
             yield planned(f"call_ms_{graph}", "ms", f"wall clock of one call of {graph}", threads, lambda t: t.milliseconds, graph)

@@ -18,10 +18,13 @@ SIZES = {
 
 
 def plan(subject: Subject) -> Iterator[Planned]:
-    """Each size in total and, where there are several graphs, for each (`file_bytes_step`)."""
+    """Each size in total and, where there are several graphs, for each (`file_bytes_step`); `<format>_file_bytes` of other formats than ONNX."""
     graphs = {name: spec.bytes for name, spec in subject.artifact.manifest.graphs.items()}
     for metric, kinds in SIZES.items():
         counts = {name: sum(held.get(kind, 0) for kind in kinds) for name, held in graphs.items()}
         parts = {f"_{name}": count for name, count in counts.items()} if len(counts) > 1 else {}
         for suffix, count in {"": sum(counts.values()), **parts}.items():
             yield Planned(metric + suffix, "bytes", f"{' + '.join(kinds)}, counted in the ONNX files at export", partial(Figure, float(count)))
+    for name, files in subject.artifact.manifest.derived.items():
+        count = sum((subject.artifact.folder / file).stat().st_size for file in files.values())
+        yield Planned(f"{name}_file_bytes", "bytes", f"the {name} files", partial(Figure, float(count)))

@@ -12,12 +12,21 @@ COMMANDS = {
     "list": "list:list_vocoders",
     "demo-corpus": "demo_corpus:demo_corpus",
     "train": "train:train",
+    "import": "importing:import_vocoder",
+    "schedule": "schedule:schedule",
     "quantize": "quantize:quantize",
     "qat": "qat:qat",
+    "sensitivity": "sensitivity:sensitivity",
     "export": "export:export",
     "synth": "synth:synth",
     "bench": "bench:bench",
     "pareto": "pareto:pareto",
+    "targets": "targets:targets",
+    "fit": "fit:fit",
+    "records": "records:records",
+    "env": "env:env",
+    "papers": "papers:papers",
+    "carbon": "carbon:carbon",
     "run": "run:run",
 }
 
@@ -46,4 +55,8 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 for _name, _place in COMMANDS.items():
     _file, _function = _place.split(":")
-    app.command(_name)(getattr(import_module(f".{_file}", __package__), _function))
+    _command = getattr(import_module(f".{_file}", __package__), _function)
+    if isinstance(_command, typer.Typer):  # has commands of its own
+        app.add_typer(_command, name=_name)
+    else:
+        app.command(_name)(_command)

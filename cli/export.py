@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import VcompressError
-from .options import RUNS, JsonOption, NameOption, WorkspaceOption
+from .options import RUNS, JsonOption, NameOption, ScheduleOption, WorkspaceOption
 from .output import print_json, say, working
 
 if TYPE_CHECKING:
     from ..runtime.workspace import Run, Workspace
 
-QUANTIZED = ("qat_w8a8", "static_w8a8", "dynamic_w8")  # never the control
+QUANTIZED = ("qat_w8a8", "mixed_w8a8", "static_w8a8", "dynamic_w8")  # never the control
 RunArgument = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Folder of a run.  [default: the newest that fits]", show_default=False)]
 Int8Option = Annotated[bool, typer.Option("--int8", help="The newest quantized run, not the newest fp32 one.")]
 FoldOption = Annotated[bool, typer.Option("--fold-schedule", help="Make constants of what a diffusion schedule fixes; a row of its own.")]
 FamilyOption = Annotated[str | None, typer.Option("--family", metavar="FAMILY", help="Only runs of this family.", show_default=False)]
+FormatOption = Annotated[
+    list[str] | None,
+    typer.Option("--format", metavar="FORMAT", help="onnx, or tflite as well; may be given again.  [default: onnx]", show_default=False),
+]
 AnySizeOption = Annotated[str | None, typer.Option("--size", metavar="S|M|L", help="Only runs of this size.", show_default=False)]
 
 
@@ -24,31 +28,47 @@ def export(
     run: RunArgument = None,
     int8: Int8Option = False,
     fold_schedule: FoldOption = False,
+    schedule: ScheduleOption = None,
     family: FamilyOption = None,
     size: AnySizeOption = None,
+    formats: FormatOption = None,
     workspace: WorkspaceOption = RUNS,
     name: NameOption = None,
     json: JsonOption = False,
 ) -> None:
     """Write a run as an artifact (ONNX graphs and manifest) and print its path.
 
+    TFLite files are translations of the ONNX graphs, with the same integers; they do not change the artifact's identity.
+
     \b
     Examples: vcompress export --int8
+              vcompress export --int8 --format tflite
               vcompress export --family diffwave --fold-schedule
+              vcompress export --family wavegrad --schedule 50
               vcompress export runs/hifigan-s/qat_w8a8/20260101-120000-000000
     """
     with working():
+        from ..compress.source import rescheduled
+        from ..export.formats import check_installed, read_formats
         from ..runtime.workspace import Workspace
         from .stages import export as write
         from .stages import summary
 
+        wanted = read_formats(formats or ())
+        check_installed(wanted)
         place = Workspace(workspace)
         chosen = place.open_run(run) if run is not None else newest_run(place, int8, family, size, name)
         if int8 and chosen.facts.get("recipe") not in QUANTIZED:
             raise VcompressError(f"The run {chosen.folder} is {chosen.facts.get('recipe')}, not int8; leave out --int8, or name a quantized run.")
         place.check_writable()
-        artifact = write(place, chosen, fold_schedule)
+        if schedule is not None:
+            chosen = rescheduled(place, chosen, schedule)
+        artifact = write(place, chosen, fold_schedule, wanted)
         say(summary(artifact))
+        if "tflite" in wanted:
+            from ..export.tflite.derived import summary as tflite_summary
+
+            say(tflite_summary(artifact))
     if json:
         print_json({"recipe": artifact.manifest.recipe, "identity": artifact.identity, "artifact": artifact.folder})
     else:
@@ -57,13 +77,13 @@ def export(
 
 def newest_run(workspace: "Workspace", int8: bool, family: str | None, size: str | None, name: str | None) -> "Run":
     """The newest finished run, quantized or fp32. Raises VcompressError when there is none."""
-    from ..compress.source import source_run
+    from ..compress.source import own_schedule, source_run
     from ..vocoders.catalogue import check_entry
 
     family, size = check_entry(family, size)
     recipes = QUANTIZED if int8 else ("fp32",)
     for run in workspace.runs(family=family, size=size, name=name, complete=True):
-        if run.facts.get("recipe") in recipes:
+        if run.facts.get("recipe") in recipes and own_schedule(run):
             return run
     what, how = ("quantized", "vcompress quantize FAMILY or vcompress qat FAMILY") if int8 else ("fp32", "vcompress train FAMILY or vcompress quantize FAMILY")
     if not int8 and family is not None:  # the weights that come with the package

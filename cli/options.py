@@ -10,13 +10,16 @@ RUNS = Path("runs")
 FamilyArgument = Annotated[str, typer.Argument(metavar="FAMILY", help="Family of vocoders, such as hifigan (see: vcompress list).")]
 ArtifactArgument = Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Folder of an artifact, as export prints it.")]
 
-SizeOption = Annotated[str, typer.Option("--size", metavar="S|M|L", help="Size of the vocoder.")]
+SizeOption = Annotated[str, typer.Option("--size", metavar="S|M|L|nano", help="Size of the vocoder; nano is one of vocos.")]
+NamedSizeOption = Annotated[
+    str | None, typer.Option("--size", metavar="S|M|L", help="Size of the vocoder.  [default: that of the runs of --name, else S]", show_default=False)
+]
 WorkspaceOption = Annotated[Path, typer.Option("--workspace", metavar="DIR", help="Folder of the runs and their records.")]
 NameOption = Annotated[str | None, typer.Option("--name", metavar="NAME", help="Name of the runs.  [default: FAMILY-SIZE]", show_default=False)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Decides everything that is drawn at random.")]
 ThreadsOption = Annotated[int, typer.Option("--threads", metavar="N", min=1, help="Threads that the network runs with.")]
-BackendOption = Annotated[str, typer.Option("--backend", metavar="NAME", help="What runs the graphs.")]
+BackendOption = Annotated[str, typer.Option("--backend", metavar="NAME", help="What runs the graphs: onnxruntime, litert or tflite_runtime.")]
 DataOption = Annotated[
     list[Path] | None,
     typer.Option("--data", metavar="DIR", help="Folder of recordings; may be given again.  [default: the demo corpus]", show_default=False),
@@ -24,5 +27,11 @@ DataOption = Annotated[
 ValidationOption = Annotated[
     str | None,
     typer.Option("--validation", metavar="PATTERN", help="Regular expression of the prompts held out.  [default: 5 % by hash]", show_default=False),
+]
+ScheduleOption = Annotated[
+    str | None,
+    typer.Option(
+        "--schedule", metavar="STEPS|FILE", help="Diffusion: another noise schedule, such as 50, or what `vcompress schedule` found.", show_default=False
+    ),
 ]
 TakePatternOption = Annotated[str, typer.Option("--take-pattern", metavar="PATTERN", help="The part of a file's stem that numbers the take.")]

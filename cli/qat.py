@@ -4,7 +4,19 @@ from typing import Annotated
 
 import typer
 
-from .options import RUNS, DataOption, FamilyArgument, JsonOption, NameOption, SeedOption, SizeOption, TakePatternOption, ValidationOption, WorkspaceOption
+from .options import (
+    RUNS,
+    DataOption,
+    FamilyArgument,
+    JsonOption,
+    NamedSizeOption,
+    NameOption,
+    ScheduleOption,
+    SeedOption,
+    TakePatternOption,
+    ValidationOption,
+    WorkspaceOption,
+)
 from .output import print_json, working
 from .quantize import CalibrationOption, WeightsOption
 from .train import AcceleratorOption, BatchOption, FreshOption
@@ -16,7 +28,7 @@ ControlOption = Annotated[bool, typer.Option("--control/--no-control", help="Als
 
 def qat(
     family: FamilyArgument,
-    size: SizeOption = "S",
+    size: NamedSizeOption = None,
     steps: QatStepsOption = 1000,
     control: ControlOption = True,
     weights: WeightsOption = None,
@@ -26,6 +38,7 @@ def qat(
     learning_rate: QatRateOption = 1e-4,
     batch_size: BatchOption = None,
     calibration_clips: CalibrationOption = 8,
+    schedule: ScheduleOption = None,
     accelerator: AcceleratorOption = "auto",
     seed: SeedOption = 0,
     fresh: FreshOption = False,
@@ -48,7 +61,7 @@ def qat(
         from .stages import Job, fine_tune, qat_plan
 
         place = Workspace(workspace)
-        job = Job(place, family, size, data or [], Split(take_pattern, validation), weights, name, calibration_clips)
+        job = Job(place, family, size, data or [], Split(take_pattern, validation), weights, name, calibration_clips, schedule)
         place.check_writable()
         plan = qat_plan(family, steps, learning_rate, batch_size, seed, accelerator)
         runs = []

@@ -134,6 +134,10 @@ def _run_of(job: "Job", method: str, steps: int, learning_rate: float, seed: int
 
     if method == "fp32":
         return job.source()[0]
+    if method == "mixed":
+        from .hearing import quantize_mixed
+
+        return quantize_mixed(job, reuse=True)
     if method in ("static", "dynamic"):
         return quantize(job, method, reuse=True)
     return fine_tune(job, method, qat_plan(job.family, steps, learning_rate, None, seed), reuse=True)

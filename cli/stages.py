@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..runtime.artifact import Artifact
     from ..runtime.workspace import Run, Workspace
     from ..vocoders.checkpoint import Checkpoint
-    from ..vocoders.corpus import Corpus, Split
+    from ..vocoders.corpus import Clip, Corpus, Split
     from ..vocoders.plan import TrainingPlan
 
 CALIBRATION_CLIPS = 8
@@ -25,24 +25,26 @@ CALIBRATION_SECONDS = 1.0
 
 @dataclass
 class Job:
-    """One vocoder on its way through the stages."""
+    """One vocoder on its way through the stages. A `size` of None becomes that of the trained runs of `name`, else S."""
 
     workspace: "Workspace"
     family: str
-    size: str
+    size: str | None
     folders: Sequence[Path]
     split: "Split"
     weights: Path | None = None
     name: str | None = None
     calibration_clips: int = CALIBRATION_CLIPS
+    schedule: str | None = None
     _corpus: "Corpus | None" = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         from ..vocoders.catalogue import check_entry
 
         family, size = check_entry(self.family, self.size)
-        assert family is not None and size is not None
-        self.family, self.size = family, size
+        assert family is not None
+        named = self.workspace.runs(family=family, name=self.name, recipe="fp32", complete=True) if self.name is not None else iter(())
+        self.family, self.size = family, size or next((str(run.facts.get("size")) for run in named), "S")
 
     def finished(self, recipe: str, **facts: Any) -> "Run | None":
         """The newest finished run of this vocoder and recipe with these facts."""
@@ -60,7 +62,8 @@ class Job:
         """The fp32 run to start from, and its checkpoint."""
         from ..compress.source import source_run
 
-        return source_run(self.workspace, self.family, self.size, self.weights, self.name)
+        assert self.size is not None
+        return source_run(self.workspace, self.family, self.size, self.weights, self.name, self.schedule)
 
 
 def demo_corpus() -> Path:
@@ -75,11 +78,15 @@ def calibration_mels(job: Job, checkpoint: "Checkpoint") -> list[Any]:
     """Mels of clips spread over the training part, each cut to one second."""
     from ..vocoders.corpus import read_clip
 
-    clips, front_end = job.corpus().training, checkpoint.front_end
-    count = min(job.calibration_clips, len(clips))
-    chosen = [clips[index * len(clips) // count] for index in range(count)]
+    front_end = checkpoint.front_end
     length = int(CALIBRATION_SECONDS * front_end.sample_rate)
-    return [front_end.mel(read_clip(clip, front_end)[:length]) for clip in chosen]
+    return [front_end.mel(read_clip(clip, front_end)[:length]) for clip in spread(job.corpus().training, job.calibration_clips)]
+
+
+def spread(clips: "Sequence[Clip]", count: int, between: bool = False) -> "list[Clip]":
+    """`count` clips spread evenly over those there are; `between`: half a step on, so that they are others."""
+    count = min(count, len(clips))
+    return [clips[(2 * index + between) * len(clips) // (2 * count)] for index in range(count)]
 
 
 def quantize(job: Job, method: str, reuse: bool = False) -> "Run":
@@ -95,7 +102,7 @@ def quantize(job: Job, method: str, reuse: bool = False) -> "Run":
         return done
     folded = FoldedVocoder.of(checkpoint)
     mels = calibration_mels(job, checkpoint) if method == "static" else []
-    with job.workspace.making(checkpoint.family, checkpoint.size, recipe, job.name, **request) as run:
+    with job.workspace.making(checkpoint.family, checkpoint.size, recipe, job.name or source.facts.get("name"), **request) as run:
         if method == "static":
             with progress_bar(f"Calibrating {run.facts['name']}") as progress:
                 quantize_static(folded, mels, run.folder, progress)
@@ -138,7 +145,7 @@ def fine_tune(job: Job, method: str, plan: "TrainingPlan", fresh: bool = False, 
     recipe = Recipe(method).name
     if reuse and (done := job.finished(recipe, training=request)):
         return done
-    with resumable_run(job.workspace, checkpoint.family, checkpoint.size, recipe, job.name, request, fresh) as run:
+    with resumable_run(job.workspace, checkpoint.family, checkpoint.size, recipe, job.name or source.facts.get("name"), request, fresh) as run:
         from rich.console import Console
 
         console = Console(stderr=True)
@@ -150,8 +157,9 @@ def fine_tune(job: Job, method: str, plan: "TrainingPlan", fresh: bool = False, 
         return run.update(complete=result.complete, steps=result.steps, seconds=round(result.seconds, 1), validation_loss=result.validation_loss)
 
 
-def export(workspace: "Workspace", run: "Run", fold_schedule: bool = False) -> "Artifact":
-    """The artifact of a finished run; with the schedule folded, as a run of its own."""
+def export(workspace: "Workspace", run: "Run", fold_schedule: bool = False, formats: Sequence[str] = ("onnx",)) -> "Artifact":
+    """The artifact of a finished run; with the schedule folded, as a run of its own. `formats`: see `export/formats.py`."""
+    from ..compress.bits import Bits
     from ..compress.folded import FoldedVocoder
     from ..compress.recipes import find_recipe
     from ..compress.scale_table import ScaleTable
@@ -168,11 +176,11 @@ def export(workspace: "Workspace", run: "Run", fold_schedule: bool = False) -> "
     if recipe.folded:
         raise VcompressError(f"The run {run.folder} is what --fold-schedule made of {facts.get('source')}; export that one.")
     vocoder = FoldedVocoder.of(read_checkpoint(run.folder / WEIGHTS)) if facts["recipe"] == FP32 else FoldedVocoder.read(run.folder)
-    table = ScaleTable.read(run.folder / SCALES) if recipe.method in ("static", "qat") else None
+    table, bits = ScaleTable.read(run.folder / SCALES) if recipe.calibrated else None, Bits.read(run.folder)
 
     def write(recipe: "Recipe", run: "Run") -> "Artifact":
         with progress_bar(f"Exporting {facts['name']} {recipe.name}") as progress:
-            return write_artifact(vocoder, recipe, str(facts["name"]), run.artifact, table, progress)
+            return write_artifact(vocoder, recipe, str(facts["name"]), run.artifact, table, progress, bits, formats)
 
     if not fold_schedule:
         return write(recipe, run)

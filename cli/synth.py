@@ -12,6 +12,11 @@ InputArgument = Annotated[Path, typer.Argument(metavar="INPUT", help="Speech (.w
 OutOption = Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where the waveform goes: .wav or .flac.")]
 
 NoiseOption = Annotated[bool, typer.Option("--noise/--no-noise", help="Diffusion: noise between the steps; the original code forgets it.")]
+PublicOption = Annotated[bool, typer.Option("--public-sampler", help="Diffusion: with the slips of the original code, to compare with it.")]
+SigmaOption = Annotated[
+    float | None,
+    typer.Option("--sigma", metavar="NUMBER", min=0.0, help="Flows: standard deviation of the noise.  [default: the artifact's]", show_default=False),
+]
 
 
 def synth(
@@ -22,6 +27,8 @@ def synth(
     threads: ThreadsOption = 1,
     backend: BackendOption = "onnxruntime",
     noise: NoiseOption = True,
+    public_sampler: PublicOption = False,
+    sigma: SigmaOption = None,
     json: JsonOption = False,
 ) -> None:
     """Synthesize a recording, or a mel, with an artifact.
@@ -40,7 +47,7 @@ def synth(
     opened = Artifact.open(artifact)
     front_end = opened.manifest.front_end
     mel, gain = read_mel(source, front_end)
-    waveform = synthesize(opened, load(backend, opened, threads), mel, seed, noise=noise) / gain
+    waveform = synthesize(opened, load(backend, opened, threads), mel, seed, noise=noise, public=public_sampler, sigma=sigma) / gain
     write_audio(out, waveform, front_end.sample_rate)
     if json:
         print_json({"out": out, "seconds": len(waveform) / front_end.sample_rate, "sample_rate": front_end.sample_rate, "identity": opened.identity})

@@ -13,6 +13,7 @@ from torchao.quantization.pt2e.fake_quantize import FakeQuantizeBase
 SAMPLES_PER_CALL = 4096
 CLIPPING_CANDIDATES = tuple(1 - 0.05 * i for i in range(13))  # 1.0 .. 0.4 of the observed extremes
 SMALLEST_SCALE = 2.0**-24
+WIDE_HEADROOM = 2.0  # of 16 bits one, so that a few calibration clips clip nothing of the next
 LEARNING = 10.0  # a scale moves ten times as fast, relative to itself, as the learning rate lets a weight move
 
 
@@ -87,8 +88,8 @@ class ActivationQuantizer(FakeQuantizeBase):
             return
         values = torch.cat(self._samples)
         self._samples.clear()
-        if self.wide:  # nothing is won by clipping
-            self._set((self._extremes.abs().max() / self.quant_max).clamp(min=SMALLEST_SCALE).item(), 0)
+        if self.wide:  # nothing is won by clipping, and little lost by room for what is louder than the calibration
+            self._set((WIDE_HEADROOM * self._extremes.abs().max() / self.quant_max).clamp(min=SMALLEST_SCALE).item(), 0)
             return
         best = torch.inf
         for low in CLIPPING_CANDIDATES if self._extremes[0] < 0 else (1.0,):
@@ -98,6 +99,11 @@ class ActivationQuantizer(FakeQuantizeBase):
                 if error < best:
                     best = error
                     self._set(scale, zero_point)
+
+    def begin(self, scale: float, zero_point: int) -> None:
+        """Take over a scale and zero point to learn from."""
+        self._set(scale, zero_point)
+        self.seen = True
 
     def set(self, scale: float, zero_point: int) -> None:
         """Take over a scale and zero point from a table; they stay."""

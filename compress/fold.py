@@ -1,8 +1,12 @@
 """From a trained network to the folded float network: what every recipe starts from. The numbers it computes do not change."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from torch import Tensor, nn
 
 from ..vocoders.folding import fold as fold_weight_norm
+from .interpolation import LOWERED
 from .polyphase import Polyphase
 
 
@@ -21,11 +25,20 @@ class PointwiseLinear(nn.Module):
         return self.convolution(x.unsqueeze(-1)).squeeze(-1)
 
 
+REPLACEMENTS: Mapping[type[nn.Module], Callable[[Any], nn.Module]] = {
+    nn.ConvTranspose1d: Polyphase,
+    nn.ConvTranspose2d: Polyphase,
+    nn.Linear: PointwiseLinear,
+    **LOWERED,
+}
+
+
 def fold(network: nn.Module) -> nn.Module:
-    """The network, changed in place: no weight norm, every transposed convolution in polyphase form, linear layers pointwise."""
+    """The network, changed in place: no weight norm, transposed convolutions in polyphase form, linear layers pointwise, interpolations as sums."""
     fold_weight_norm(network)
     for path, module in list(network.named_modules()):
-        if isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.Linear):
+        replacement = REPLACEMENTS.get(type(module))
+        if replacement is not None:
             parent, _, name = path.rpartition(".")
-            setattr(network.get_submodule(parent), name, PointwiseLinear(module) if isinstance(module, nn.Linear) else Polyphase(module))
+            setattr(network.get_submodule(parent), name, replacement(module))
     return network.eval()

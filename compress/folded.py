@@ -40,7 +40,7 @@ class FoldedVocoder:
     def of(cls, checkpoint: Checkpoint) -> "FoldedVocoder":
         """Fold a checkpoint."""
         network = fold(checkpoint.build(folded=True))
-        return cls(replace(checkpoint, weights={}), network, dict(find_family(checkpoint.family).sampler))
+        return cls(replace(checkpoint, weights={}), network, checkpoint.sampler_settings)
 
     def with_schedule_folded(self) -> "FoldedVocoder":
         """What the schedule fixes as constants. Raises VcompressError where there is no schedule."""
@@ -75,7 +75,7 @@ class FoldedVocoder:
             with safe_open(path, framework="pt") as file:
                 metadata, weights = file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             trained = Checkpoint.from_metadata(metadata)
-            folded = cls(trained, fold(find_family(trained.family).network(trained.config)), dict(find_family(trained.family).sampler))
+            folded = cls(trained, fold(find_family(trained.family).network(trained.config)), trained.sampler_settings)
             folded.network.load_state_dict(weights)
         except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError):
             raise VcompressError(f"{path} is damaged; quantize the network again.") from None

@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch.export import Dim
 from torch.fx import GraphModule, Node
+from torch.utils._pytree import tree_leaves
 from torchao.quantization.pt2e import allow_exported_model_train_eval, move_exported_model_to_eval
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_qat_pt2e
 
 from ..vocoders.forms import Form, Nested
 from .fake_quantize import ActivationQuantizer, WeightQuantizer
-from .quantizer import LayerBits, VocoderQuantizer, module_path
+from .quantizer import WEIGHTED, LayerBits, VocoderQuantizer, module_path
 
 MOST_FRAMES = 1 << 16
 
@@ -22,6 +23,8 @@ class PreparedGraph:
     """A traced form with fake quantizers in it.
 
     `tensors`: table key -> the quantizer of that tensor. Its weight layers: `quantized` (their bits) and `skipped` (why).
+    `weights`: path of a quantized layer -> the quantizer of its weight. `same`: pairs of keys that have the same integers.
+    `keys`: name of a node of the graph -> table key of its output. `outputs`: name of an output that is quantized -> table key.
     """
 
     form: Form
@@ -29,6 +32,10 @@ class PreparedGraph:
     tensors: dict[str, ActivationQuantizer]
     quantized: dict[str, LayerBits]
     skipped: dict[str, str]
+    weights: dict[str, WeightQuantizer] = field(default_factory=dict)
+    same: list[tuple[str, str]] = field(default_factory=list)
+    keys: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
 
     def mode(self, *, observing: bool = False, faking: bool = False) -> None:
         """Switch all fake quantizers."""
@@ -89,27 +96,41 @@ def prepare(form: Form, floats: Mapping[str, str], wide: Mapping[str, str] | Non
     module = prepare_qat_pt2e(traced, quantizer)
     modules = dict(module.named_modules(remove_duplicate=False))
     tensors: dict[str, ActivationQuantizer] = {}
+    weights: dict[str, WeightQuantizer] = {}
     for node in module.graph.nodes:
         if node.op == "call_module" and isinstance(modules.get(str(node.target)), ActivationQuantizer):
             tensors[keys[node.args[0].name]] = modules[str(node.target)]  # type: ignore[assignment]
+        if node.target in WEIGHTED and isinstance(quantizer_of_weight := modules.get(str(node.args[1].target)), WeightQuantizer):
+            weights[module_path(node)] = quantizer_of_weight
+    outputs = zip(form.outputs, tree_leaves(module.graph.output_node().args), strict=True)
+    quantized_outputs = {name: keys[source(node).name] for name, node in outputs if node.op == "call_module"}
     move_exported_model_to_eval(module)
     allow_exported_model_train_eval(module)
-    return PreparedGraph(form, module, tensors, quantizer.quantized, quantizer.skipped)
+    return PreparedGraph(form, module, tensors, quantizer.quantized, quantizer.skipped, weights, quantizer.same, keys, quantized_outputs)
 
 
 def tensor_keys(graph: GraphModule, form: Form) -> Iterator[tuple[Node, str]]:
     """Each tensor's name in a scale table: module path and operator, numbered where a module has several of its kind.
 
-    Inputs that a link names carry the key of the tensor that another form gives out.
+    Inputs that a link names carry the key of the tensor that another form gives out, states that of the output that they are.
     """
     counts: Counter[str] = Counter()
-    names = iter(form.flat_inputs)
+    keys: dict[Node, str] = {}
     for node in graph.graph.nodes:
-        if node.op == "placeholder":
-            name = next(names)
-            yield node, form.links.get(name, f"input:{name}")
-        elif node.op == "call_function":
+        if node.op == "call_function":
             kind = getattr(node.target, "_overloadpacket", node.target)
             key = f"{module_path(node)}:{getattr(kind, '__name__', str(kind))}"
             counts[key] += 1
-            yield node, key if counts[key] == 1 else f"{key}_{counts[key]}"
+            keys[node] = key if counts[key] == 1 else f"{key}_{counts[key]}"
+    outputs = dict(zip(form.outputs, tree_leaves(graph.graph.output_node().args), strict=True)) if form.states else {}
+    linked = form.links | {name: keys[source(outputs[output])] for name, output in form.states.items()}
+    placeholders = (node for node in graph.graph.nodes if node.op == "placeholder")
+    for name, node in zip(form.flat_inputs, placeholders, strict=True):
+        yield node, linked.get(name, f"input:{name}")
+    yield from keys.items()
+
+
+def source(node: object) -> Node:
+    """The operator behind a fake quantizer."""
+    assert isinstance(node, Node)
+    return source(node.args[0]) if node.op == "call_module" else node

@@ -1,6 +1,6 @@
 """A vocoder whose every form is traced and holds fake quantizers: what is calibrated, trained and judged."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,29 +10,34 @@ from torch import Tensor, nn
 from ..runtime.samplers import Tensors
 from ..vocoders.family import Family
 from ..vocoders.forms import Form
+from .bits import Bits
 from .graph import prepare
 
 
 class PreparedVocoder(nn.Module):
     """The forms of a folded network. As a module it is the network that an objective calls, as `run` the one a sampler drives.
 
-    A tensor that one form gives to another has one quantizer at both ends.
+    A tensor that one form gives to another has one quantizer at both ends. `bits`: what stays in float or has 16 bits; the
+    family's own choice where none is given. `training`: the forms that an objective calls, where these are not those that a sampler drives.
     """
 
-    def __init__(self, family: Family, network: nn.Module, config: Any):
+    def __init__(self, family: Family, network: nn.Module, config: Any, bits: Bits | None = None, training: bool = False):
         super().__init__()
         self.family, self.config = family, config
-        self.graphs = {form.name: prepare(form, family.floats, family.wide(config), batched=True) for form in family.forms(network, config)}
-        self._modules_of_graphs = nn.ModuleDict({name: graph.module for name, graph in self.graphs.items()})
-        self._call = family.compose(self._modules_of_graphs)  # type: ignore[arg-type]
+        bits = bits or Bits.of(family, config)
+        forms = (family.training_forms if training else None) or family.forms
+        self.graphs = {form.name: prepare(form, bits.floats, bits.wide, batched=True) for form in forms(network, config)}
+        self._modules_of_graphs = nn.ModuleList(graph.module for graph in self.graphs.values())
+        self._call = family.compose({name: graph.module for name, graph in self.graphs.items()})
         self._link()
 
     def _link(self) -> None:
-        """Make both ends of a state one quantizer, the giver's."""
+        """Make both ends of a state one quantizer, the giver's. What one end keeps in float the other quantizes for itself, or not at all."""
         for graph in self.graphs.values():
             for key in graph.form.links.values():
-                giver = next(g for g in self.graphs.values() if g is not graph and key in g.tensors)
-                graph.share(key, giver.tensors[key])
+                giver = next((g for g in self.graphs.values() if key in g.tensors and key not in g.form.links.values()), None)
+                if giver is not None and key in graph.tensors:
+                    graph.share(key, giver.tensors[key])
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """The whole network, as its objective calls it."""
@@ -62,9 +67,10 @@ class PreparedVocoder(nn.Module):
         return state
 
 
-def run_form(form: Form, module: nn.Module, inputs: Mapping[str, np.ndarray]) -> Tensors:
-    """Call a form with flat numpy inputs and give flat numpy outputs."""
+def run_form(form: Form, module: Callable[..., Any], inputs: Mapping[str, np.ndarray]) -> Tensors:
+    """Call a form with flat numpy inputs, states that are not given being zero, and give flat numpy outputs."""
     arguments: list[Any] = []
+    inputs = {**form.zero_states({name: array.shape for name, array in inputs.items()}), **inputs}
     for name, value in form.inputs.items():
         if isinstance(value, list):
             arguments.append([torch.from_numpy(inputs[f"{name}_{i}"]) for i in range(len(value))])

@@ -13,16 +13,14 @@ from typing import Any
 import numpy as np
 from lightning.pytorch.callbacks import Callback
 
-from ..runtime.samplers import make_sampler
 from ..vocoders.adversarial import AdversarialTraining, Adversary
 from ..vocoders.plan import TrainingPlan
 from ..vocoders.segments import Segments
 from ..vocoders.training import Training, train, validation_batches
-from .calibration import calibrate
 from .folded import FoldedVocoder
 from .prepared import PreparedVocoder
-from .scale_table import ScaleTable
 from .static import SCALES
+from .trainable import shipped_table, trainable
 
 
 @dataclass(frozen=True)
@@ -51,21 +49,20 @@ def fine_tune(vocoder: FoldedVocoder, tuning: FineTuning, faking: bool, folder: 
 
     Writes the trained weights, and for QAT the scale table, when the end is reached.
     """
-    prepared = PreparedVocoder(vocoder.family, copy.deepcopy(vocoder.network), vocoder.trained.config)
-    if faking:
-        calibrate(prepared, make_sampler(vocoder.sampler, vocoder.front_end.hop_length), tuning.calibration)
-        prepared.mode(faking=True)
+    prepared = trainable(vocoder, tuning.calibration if faking else None)
+    prepared.mode(faking=faking)
     training = _training(vocoder, prepared, tuning)
     complete = train(training, tuning.training, folder, *reports)
     if complete:
-        vocoder.with_weights(prepared.weights()).save(folder)
+        trained = vocoder.with_weights(prepared.weights())
+        trained.save(folder)
         if faking:
-            ScaleTable.of(prepared.graphs.values()).save(folder / SCALES)
+            shipped_table(trained, prepared, tuning.calibration).save(folder / SCALES)
     return FineTuned(complete, training.steps, training.spent, training.last_validation)
 
 
 def _training(vocoder: FoldedVocoder, prepared: PreparedVocoder, tuning: FineTuning) -> Training:
-    objective = vocoder.family.objective(vocoder.front_end)
+    objective = vocoder.trained.objective()
     arguments: tuple[Any, ...] = (objective, tuning.plan, validation_batches(tuning.validation, tuning.plan))
     if tuning.adversary is None:
         return Training(prepared, *arguments)

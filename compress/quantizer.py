@@ -4,8 +4,8 @@ torch's own quantizers annotate no Conv1d (X86Inductor) or lower nothing to ONNX
 ONNX Runtime, TFLite and the C kernels run in integers, and says of every weight layer that it leaves alone why.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch.fx import GraphModule, Node
@@ -27,6 +27,7 @@ SCALING = {aten.mul.Tensor, aten.div.Tensor}  # by a number: the integers stay, 
 UNARY = {aten.leaky_relu.default, aten.relu.default}
 # Range known beforehand: the tables of TFLite and of the C kernels use the same (2^-8 and 2^-7).
 BOUNDED = {aten.sigmoid.default: (2.0**-8, 0), aten.tanh.default: (2.0**-7, 128)}
+WIDE_BOUNDED = 2.0**-15
 MOVEMENT = {
     aten.reshape.default,
     aten.view.default,
@@ -37,7 +38,9 @@ MOVEMENT = {
     aten.squeeze.dim,
     aten.squeeze.default,
     aten.pad.default,
+    aten.flip.default,
 }
+JOINING = {aten.cat.default}
 ANNOTATION = "quantization_annotation"
 
 ACTIVATION = QuantizationSpec(dtype=torch.uint8, quant_min=0, quant_max=255, qscheme=torch.per_tensor_affine, observer_or_fake_quant_ctr=ActivationQuantizer)
@@ -53,7 +56,9 @@ WEIGHT = QuantizationSpec(
 )
 
 
-def _bounded(scale: float, zero_point: int) -> QuantizationSpec:
+def _bounded(scale: float, zero_point: int, wide: bool = False) -> QuantizationSpec:
+    if wide:
+        return replace(WIDE, observer_or_fake_quant_ctr=ActivationQuantizer.with_args(fixed=(WIDE_BOUNDED, 0), wide=True))
     make = ActivationQuantizer.with_args(fixed=(scale, zero_point))
     return QuantizationSpec(dtype=torch.uint8, quant_min=0, quant_max=255, qscheme=torch.per_tensor_affine, observer_or_fake_quant_ctr=make)
 
@@ -111,11 +116,17 @@ def module_path(node: Node) -> str:
     return str(list(stack.values())[-1][0]) if stack else ""
 
 
+def below(path: str, floats: Mapping[str, str]) -> str | None:
+    """The reason of the entry that names a layer or a module that holds it."""
+    return next((reason for prefix, reason in floats.items() if path == prefix or path.startswith(prefix + ".")), None)
+
+
 class VocoderQuantizer(Quantizer):
-    """Annotates every layer but those below the paths of `floats` (path -> reason).
+    """Annotates every layer but those below the paths of `floats` (path, or key of an input that is moved about -> reason).
 
     `keys`: table key of every node; tensors whose key is in `wide` (key -> reason) get 16 bits. Of the weight layers, `quantized` gives
-    the bits of input and output and the reason for 16, and `skipped` why they stay in float.
+    the bits of input and output and the reason for 16, and `skipped` why they stay in float. `same`: pairs of keys with the same integers
+    (data movement, a multiplication by a number), which therefore have the same bits.
     """
 
     def __init__(self, keys: Mapping[str, str], floats: Mapping[str, str], wide: Mapping[str, str]):
@@ -124,17 +135,23 @@ class VocoderQuantizer(Quantizer):
         self._integer: set[Node] = set()  # nodes with an integer output
         self.quantized: dict[str, LayerBits] = {}
         self.skipped: dict[str, str] = {}
+        self.same: list[tuple[str, str]] = []
 
     def annotate(self, model: GraphModule) -> GraphModule:
         for node in model.graph.nodes:
             path = module_path(node)
             if node.target in WEIGHTED and (reason := self._reason(path)) is not None:
                 self.skipped[path] = reason
+                if self._is_moved_to_integers(node):
+                    node.meta[ANNOTATION] = _annotated({}, self._spec(node))
+                    self._integer.add(node)
                 continue
             annotation = self._annotation(node)
             if annotation is not None:
                 node.meta[ANNOTATION] = annotation
                 self._integer.add(node)
+                specs = {**annotation.input_qspec_map, node: annotation.output_qspec}
+                self.same += [(self._keys[source.name], self._keys[tensor.name]) for tensor, spec in specs.items() for source in _sources(spec)]
                 if node.target in WEIGHTED:
                     self.quantized[path] = self._bits(node)
         return model
@@ -143,7 +160,25 @@ class VocoderQuantizer(Quantizer):
         """Nothing to check: `annotate` made what is there."""
 
     def _reason(self, path: str) -> str | None:
-        return next((reason for prefix, reason in self._floats.items() if path == prefix or path.startswith(prefix + ".")), None)
+        return below(path, self._floats)
+
+    def _is_integer_input(self, node: Node) -> bool:
+        return node.op == "placeholder" and self._keys.get(node.name) not in self._floats
+
+    def _is_moved_to_integers(self, layer: Node) -> bool:
+        """Whether what a float layer gives is only moved about, added to other tensors and read by integer layers: then it is made integers first."""
+        readers = set(self._readers(layer))
+        integer = {node for node in readers if node.target in BINARY or (node.target in WEIGHTED and self._reason(module_path(node)) is None)}
+        moved = any(user.target in MOVEMENT | JOINING for user in layer.users)
+        return moved and bool(integer) and all(node.op == "output" for node in readers - integer)
+
+    def _readers(self, node: Node) -> Iterator[Node]:
+        """Who computes with a tensor, wherever it is moved."""
+        for user in node.users:
+            if user.target in MOVEMENT | JOINING:
+                yield from self._readers(user)
+            elif user.target != aten.sym_size.int:  # a length, not the numbers
+                yield user
 
     def _spec(self, node: Node) -> QuantizationSpec:
         return WIDE if self._keys.get(node.name) in self._wide else ACTIVATION
@@ -175,10 +210,29 @@ class VocoderQuantizer(Quantizer):
             float_layer = tensors[0].target in WEIGHTED and tensors[0] not in self._integer
             return _annotated({} if float_layer else read, self._spec(node))
         if node.target in BOUNDED and tensors[0] in self._integer:
-            return _annotated(read, _bounded(*BOUNDED[node.target]))
-        if node.target in MOVEMENT and (tensors[0] in self._integer or tensors[0].op == "placeholder"):
+            return _annotated(read, _bounded(*BOUNDED[node.target], wide=self._keys.get(node.name) in self._wide))
+        if node.target in MOVEMENT and (tensors[0] in self._integer or self._is_integer_input(tensors[0])):
             return _annotated(read, SharedQuantizationSpec((tensors[0], node)))
+        if node.target in JOINING:
+            return self._joined(node)
         return None
+
+    def _joined(self, node: Node) -> QuantizationAnnotation | None:
+        """Parts that are all integers, and what they make together, have one scale."""
+        first, *others = dict.fromkeys(node.args[0])  # type: ignore[arg-type]
+        if not all(part in self._integer or self._is_integer_input(part) for part in (first, *others)):
+            return None
+        shared = SharedQuantizationSpec((first, node))
+        return _annotated({first: self._spec(first)} | dict.fromkeys(others, shared), shared)
+
+
+def _sources(spec: object) -> list[Node]:
+    """The tensors whose integers another takes over; none for a bias, whose scale is a product."""
+    if isinstance(spec, SharedQuantizationSpec):
+        return [spec.edge_or_node[0] if isinstance(spec.edge_or_node, tuple) else spec.edge_or_node]
+    if isinstance(spec, DerivedQuantizationSpec) and len(spec.derived_from) == 1:
+        return [edge[0] for edge in spec.derived_from if isinstance(edge, tuple)]
+    return []
 
 
 def _annotated(inputs: dict, output: object) -> QuantizationAnnotation:

@@ -9,6 +9,7 @@ METHODS = {
     "fp32": "fp32",
     "dynamic": "dynamic_w8",
     "static": "static_w8a8",
+    "mixed": "mixed_w8a8",
     "qat": "qat_w8a8",
     "control": "control_qat_w8a8",
 }
@@ -34,7 +35,12 @@ class Recipe:
     @property
     def integer(self) -> bool:
         """Whether the artifact computes in integers (the control does not)."""
-        return self.method in ("dynamic", "static", "qat")
+        return self.method in ("dynamic", "static", "mixed", "qat")
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether its runs hold a scale table."""
+        return self.method in ("static", "mixed", "qat")
 
 
 def find_recipe(name: str) -> Recipe:

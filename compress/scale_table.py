@@ -55,6 +55,25 @@ class ScaleTable:
                 raise VcompressError(f"The scale table has no entry for {key} of graph {graph.form.name}; quantize the network again.")
             quantizer.set(self.entries[key].scale, self.entries[key].zero_point)
 
+    def apply_known(self, graphs: Iterable[PreparedGraph]) -> None:
+        """Give those tensors their scales that the table has in as many bits; the others keep their own."""
+        for graph in graphs:
+            for key, quantizer in graph.tensors.items():
+                entry = self.entries.get(key)
+                if entry is not None and entry.bits == quantizer.bits:
+                    quantizer.set(entry.scale, entry.zero_point)
+
+    def begin(self, graphs: Iterable[PreparedGraph]) -> None:
+        """Give tensors that are going to learn the scales to learn from. Raises VcompressError when one has none."""
+        for graph in graphs:
+            for key, quantizer in graph.tensors.items():
+                entry = self.entries.get(key)
+                if entry is not None and entry.bits == quantizer.bits and not quantizer.fixed:
+                    quantizer.begin(entry.scale, entry.zero_point)
+            for key, quantizer in graph.tensors.items():
+                if not quantizer.seen:
+                    raise VcompressError(f"The scale table has no entry for {key} of graph {graph.form.name}; quantize the network again.")
+
     def save(self, path: Path) -> None:
         """Write as JSON."""
         write_text(path, json.dumps({key: [e.scale, e.zero_point, e.bits] for key, e in self.entries.items()}, indent=0))

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ..compress.bits import Bits
 from ..compress.dynamic import quantize_dynamic
 from ..compress.folded import FoldedVocoder
 from ..compress.graph import PreparedGraph, prepare
@@ -15,6 +16,7 @@ from ..errors import VcompressError
 from ..runtime.artifact import MANIFEST, Artifact, GraphSpec, LayerRow, Manifest
 from ..runtime.files import sha256, write_text
 from ..vocoders.forms import Form
+from .formats import ONNX, check_installed, derive
 from .inspection import bytes_by_kind, kernels, ports
 from .onnx_graph import export_graph
 
@@ -28,14 +30,22 @@ def write_artifact(
     folder: Path,
     table: ScaleTable | None = None,
     progress: Progress = lambda done, total, what: None,
+    bits: Bits | None = None,
+    formats: Sequence[str] = (ONNX,),
 ) -> Artifact:
     """Export every form and write the manifest; `folder` is there whole or not at all. `table` for integer recipes but dynamic.
 
-    Raises VcompressError when the table does not fit the network or the place cannot be written.
+    `bits`: what is not 8 bits; the family's own choice where none is given. `formats`: see `formats.py`; ONNX is always written.
+
+    Raises VcompressError when the table does not fit the network, a graph has no translation to a format, or the place cannot be written.
     """
+    check_installed(formats)
     if recipe.folded:
         vocoder = vocoder.with_schedule_folded()
+    bits = bits or Bits.of(vocoder.family, vocoder.trained.config)
     forms = vocoder.family.forms(vocoder.network, vocoder.trained.config)
+    prepared = [_prepare(form, recipe, table, bits) for form in forms] if recipe.calibrated else []
+    links = integer_links(prepared)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".artifact-") as temporary:
@@ -45,8 +55,14 @@ def write_artifact(
             for index, form in enumerate(forms):
                 progress(index, len(forms), f"exporting {form.name}")
                 file = f"graphs/{form.name}.onnx"
-                layers += _export(vocoder, form, recipe, table, part / file, {key for other in forms for key in other.links})
-                graphs[form.name] = _describe(part, file)
+                layers += _export(form, recipe, part / file, prepared[index] if prepared else None, links.get(form.name, set()))
+                graphs[form.name] = _describe(part, file, form)
+            derived: dict[str, dict[str, str]] = {}
+            for form_of_file in formats:
+                if form_of_file != ONNX:
+                    progress(len(forms), len(forms), f"translating to {form_of_file}")
+                    derived[form_of_file] = derive(form_of_file, part, graphs)
+            files = [*(graph.file for graph in graphs.values()), *(file for made in derived.values() for file in made.values())]
             manifest = Manifest(
                 family=vocoder.trained.family,
                 size=vocoder.trained.size,
@@ -57,8 +73,9 @@ def write_artifact(
                 sampler=vocoder.sampler,
                 graphs=graphs,
                 layers=tuple(layers),
-                files={graph.file: sha256(part / graph.file) for graph in graphs.values()},
+                files={file: sha256(part / file) for file in files},
                 training=str(vocoder.trained.training),
+                derived=derived,
             )
             write_text(part / MANIFEST, manifest.to_json())
             progress(len(forms), len(forms), "done")
@@ -70,17 +87,40 @@ def write_artifact(
     return Artifact.open(folder)
 
 
-def _export(vocoder: FoldedVocoder, form: Form, recipe: Recipe, table: ScaleTable | None, path: Path, linked: set[str]) -> Sequence[LayerRow]:
+def _prepare(form: Form, recipe: Recipe, table: ScaleTable | None, bits: Bits) -> PreparedGraph:
+    if table is None:
+        raise VcompressError(f"Recipe {recipe.name} needs a scale table; quantize the network again.")
+    prepared = prepare(form, bits.floats, bits.wide)
+    table.apply(prepared)
+    run_form(form, prepared.module, {key: value.numpy() for key, value in form.flat_inputs.items()})  # the weight quantizers see their weights
+    return prepared
+
+
+def integer_links(graphs: Sequence[PreparedGraph]) -> dict[str, set[str]]:
+    """For each graph its inputs and outputs that are integers: those that both ends quantize, whether graphs or calls of one. The rest are floats at both."""
+    found: dict[str, set[str]] = {graph.form.name: set() for graph in graphs}
+    for giver in graphs:
+        for output, key in giver.outputs.items():
+            taken = [
+                (graph, name, linked)
+                for graph in graphs
+                for name, linked in graph.form.links.items()
+                if graph is not giver and giver.tensors.get(linked) is giver.tensors[key]
+            ]
+            taken += [(giver, name, key) for name, given in giver.form.states.items() if given == output]
+            if taken and all(linked in graph.tensors for graph, _, linked in taken):
+                found[giver.form.name].add(output)
+                for graph, name, _ in taken:
+                    found[graph.form.name].add(name)
+    return found
+
+
+def _export(form: Form, recipe: Recipe, path: Path, prepared: PreparedGraph | None, links: set[str]) -> Sequence[LayerRow]:
     """Write one graph and say what became of its layers."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if recipe.method in ("static", "qat"):
-        if table is None:
-            raise VcompressError(f"Recipe {recipe.name} needs a scale table; quantize the network again.")
-        prepared = prepare(form, vocoder.family.floats, vocoder.family.wide(vocoder.trained.config))
-        table.apply(prepared)
-        run_form(form, prepared.module, {key: value.numpy() for key, value in form.flat_inputs.items()})  # the weight quantizers see their weights
-        rows = _quantized_rows(vocoder, form, prepared)
-        export_graph(prepared.converted(), form, path, linked)
+    if prepared is not None:
+        rows = _quantized_rows(form, prepared)
+        export_graph(prepared.converted(), form, path, links)
         return rows
     export_graph(form.module, form, path)
     if recipe.method == "dynamic":
@@ -91,7 +131,7 @@ def _export(vocoder: FoldedVocoder, form: Form, recipe: Recipe, table: ScaleTabl
     return _rows(form, "w8, activations as they come" if recipe.method == "dynamic" else "float")
 
 
-def _quantized_rows(vocoder: FoldedVocoder, form: Form, prepared: PreparedGraph) -> list[LayerRow]:
+def _quantized_rows(form: Form, prepared: PreparedGraph) -> list[LayerRow]:
     rows = [LayerRow(path, form.name, *_kind(form, path), str(bits), _parameters(form, path), bits.reason) for path, bits in prepared.quantized.items()]
     rows += [LayerRow(path, form.name, *_kind(form, path), "float", _parameters(form, path), why) for path, why in prepared.skipped.items()]
     missing = {row.name for row in _rows(form, "")} - {row.name for row in rows}
@@ -110,10 +150,10 @@ def _kind(form: Form, path: str) -> tuple[str]:
 
 
 def _parameters(form: Form, path: str) -> int:
-    return sum(parameter.numel() for parameter in form.module.get_submodule(path).parameters())
+    module = form.module.get_submodule(path)
+    return sum(tensor.numel() for tensor in (*module.parameters(), *module.buffers()))
 
 
-def _describe(folder: Path, file: str) -> GraphSpec:
+def _describe(folder: Path, file: str, form: Form) -> GraphSpec:
     path = folder / file
-    inputs, outputs = ports(path)
-    return GraphSpec(file, inputs, outputs, bytes_by_kind(path), kernels(path))
+    return GraphSpec(file, *ports(path), bytes_by_kind(path), kernels(path), form.states)

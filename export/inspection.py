@@ -14,6 +14,7 @@ QUANTIZING = ("QuantizeLinear", "DequantizeLinear")
 WEIGHTED = ("Conv", "ConvInteger", "Gemm", "MatMul", "MatMulInteger")
 CONVOLUTIONS = ("Conv", "FusedConv", "QLinearConv", "ConvInteger")
 INTEGER_CONVOLUTIONS = ("QLinearConv", "ConvInteger")
+MOVEMENT = ("Concat", "Pad", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze")
 
 
 def bytes_by_kind(path: Path) -> dict[str, int]:
@@ -53,19 +54,20 @@ def ports(path: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
     model = onnx.load(path)
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     parameters: dict[str, tuple[float, int]] = {}
-    aliases = {node.input[0]: node.output[0] for node in model.graph.node if node.op_type == "Transpose"}
-    back = {output: source for source, output in aliases.items()}
     for node in model.graph.node:
         if node.op_type in QUANTIZING and len(node.input) > 2:
             scale, zero_point = (numpy_helper.to_array(constants[name]) for name in node.input[1:3])
             if scale.size == 1:
                 parameters[node.output[0] if node.op_type == "QuantizeLinear" else node.input[0]] = (scale.item(), zero_point.item())
+    moving = [(node.input if node.op_type == "Concat" else node.input[:1], node.output) for node in model.graph.node if node.op_type in MOVEMENT]
+    for sources, targets in (*moving, *((after, before) for before, after in reversed(moving))):  # to what is made of an integer, and back to what it is
+        known = next((parameters[name] for name in sources if name in parameters), None)
+        parameters.update({name: known for name in targets if known is not None and name not in parameters})
 
     def spec(value: onnx.ValueInfoProto) -> TensorSpec:
         tensor = value.type.tensor_type
         shape = tuple(d.dim_value if d.HasField("dim_value") else d.dim_param or "?" for d in tensor.shape.dim)
-        found = next((parameters[n] for n in (value.name, aliases.get(value.name), back.get(value.name)) if n in parameters), (None, None))
         dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
-        return TensorSpec(value.name, shape, dtype, *found)
+        return TensorSpec(value.name, shape, dtype, *parameters.get(value.name, (None, None)))
 
     return tuple(map(spec, model.graph.input)), tuple(map(spec, model.graph.output))

@@ -10,15 +10,21 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
+from ..errors import VcompressError
+
 TANH_SCALE, TANH_ZERO_POINT = 2.0**-7, 128
 SIGMOID_SCALE, SIGMOID_ZERO_POINT = 2.0**-8, 0
 MOVEMENT = ("Reshape", "Transpose", "Slice", "Pad", "Unsqueeze", "Squeeze")
 
 
 def make_integer(model: ir.Model, integer_ports: Collection[str]) -> None:
-    """Apply every rewrite in place. `integer_ports`: inputs and outputs that carry integers instead of floats, (B, C, T) as (B, T, C)."""
+    """Apply every rewrite in place. `integer_ports`: inputs and outputs that carry integers instead of floats, channels last.
+
+    Raises VcompressError for a port of these that is nowhere an integer in the graph: its other end would take it for one.
+    """
     _rewrite(model, _scaling_to_scale)
     _rewrite(model, _movement_on_integers)
+    _rewrite(model, _joining_on_integers)
     _rewrite(model, _tanh_to_sigmoid)
     for value in list(model.graph.inputs):
         if value.name in integer_ports:
@@ -98,6 +104,20 @@ def _movement_on_integers(graph: ir.Graph, node: ir.Node) -> None:
     ir.convenience.replace_all_uses_with(target.outputs[0], node.outputs[0])
 
 
+def _joining_on_integers(graph: ir.Graph, node: ir.Node) -> None:
+    """DQ, DQ, ... -> Concat -> Q, all with one scale: join the integers."""
+    if node.op_type != "Concat":
+        return
+    sources, target = [_dequantize(value) for value in node.inputs], _quantize(node)
+    if target is None or not all(source is not None and _same(_parameters(source), _parameters(target)) for source in sources):
+        return
+    for index, source in enumerate(sources):
+        assert source is not None
+        node.replace_input_with(index, source.inputs[0])
+    _take_dtype(node.outputs[0], target.outputs[0])
+    ir.convenience.replace_all_uses_with(target.outputs[0], node.outputs[0])
+
+
 def _tanh_to_sigmoid(graph: ir.Graph, node: ir.Node) -> None:
     """tanh(x) = 2 sigmoid(2 x) - 1: with these scales the very same integers, and ONNX Runtime has an integer Sigmoid, no integer Tanh."""
     if node.op_type != "Tanh":
@@ -133,17 +153,26 @@ def _take_dtype(value: ir.Value, other: ir.Value) -> None:
 
 
 def _integer_input(graph: ir.Graph, value: ir.Value) -> None:
-    """input -> Q -> ...: the input itself is the integer."""
-    quantizers = [use.node for use in value.uses()]
-    if not quantizers or any(q.op_type != "QuantizeLinear" for q in quantizers):
-        return
+    """input -> Q -> ...: the input itself is the integer; who reads it as a float reads what the integer stands for."""
+    uses = [(use.node, use.idx) for use in value.uses()]
+    quantizers = [node for node, _ in uses if node.op_type == "QuantizeLinear"]
+    if not quantizers or not all(_same(_parameters(quantizers[0]), _parameters(node)) for node in quantizers):
+        raise VcompressError(f"Input {value.name} is handed over as integers but has not one scale here; report this with the vocoder's configuration.")
+    floats = [(node, index) for node, index in uses if node.op_type != "QuantizeLinear"]
+    shape = value.shape
     _take_dtype(value, quantizers[0].outputs[0])
     integer = value
-    if value.shape is not None and len(value.shape) == 3:
-        value.shape = ir.Shape([value.shape[0], value.shape[2], value.shape[1]])
-        transpose = _transposed(value)
+    if value.shape is not None and len(value.shape) > 2:
+        value.shape = _channels_last(value.shape)
+        transpose = _transposed(value, (0, len(value.shape) - 1, *range(1, len(value.shape) - 1)))
         graph.insert_before(graph[0], transpose)
         integer = transpose.outputs[0]
+    if floats:
+        dequantize = ir.Node("", "DequantizeLinear", [integer, *quantizers[0].inputs[1:3]])
+        dequantize.outputs[0].dtype, dequantize.outputs[0].shape = ir.DataType.FLOAT, shape
+        (graph.insert_before if integer is value else graph.insert_after)(graph[0], dequantize)
+        for node, index in floats:
+            node.replace_input_with(index, dequantize.outputs[0])
     for quantize in quantizers:
         ir.convenience.replace_all_uses_with(quantize.outputs[0], integer)
         quantize.replace_input_with(0, None)
@@ -154,12 +183,12 @@ def _integer_output(graph: ir.Graph, index: int) -> None:
     value = graph.outputs[index]
     source = _dequantize(value)
     if source is None or source.inputs[0] is None:
-        return
+        raise VcompressError(f"Output {value.name} is handed over as integers but is a float here; report this with the vocoder's configuration.")
     integer, name = source.inputs[0], value.name
     value.name = f"{name}_float"
-    if value.shape is not None and len(value.shape) == 3:
-        transpose = _transposed(integer)
-        transpose.outputs[0].shape = ir.Shape([value.shape[0], value.shape[2], value.shape[1]])
+    if value.shape is not None and len(value.shape) > 2:
+        transpose = _transposed(integer, (0, *range(2, len(value.shape)), 1))
+        transpose.outputs[0].shape = _channels_last(value.shape)
         _take_dtype(transpose.outputs[0], integer)
         graph.append(transpose)
         integer = transpose.outputs[0]
@@ -169,6 +198,10 @@ def _integer_output(graph: ir.Graph, index: int) -> None:
     graph.outputs[index] = integer
 
 
-def _transposed(value: ir.Value) -> ir.Node:
-    """Channels last: the layout of ONNX Runtime's integer convolutions, which then need no transposition at the port."""
-    return ir.Node("", "Transpose", [value], [ir.AttrInt64s("perm", [0, 2, 1])])
+def _channels_last(shape: ir.Shape) -> ir.Shape:
+    return ir.Shape([shape[0], *shape[2:], shape[1]])
+
+
+def _transposed(value: ir.Value, order: tuple[int, ...]) -> ir.Node:
+    """To channels last or back: the layout of ONNX Runtime's integer convolutions, which then need no transposition at the port."""
+    return ir.Node("", "Transpose", [value], [ir.AttrInt64s("perm", order)])

@@ -25,6 +25,7 @@ from .integer_graph import make_integer
 
 OPSET = 21
 IR_VERSION = 10
+LARGEST_VECTOR = 1 << 16  # numbers of a scale or zero point a channel: WaveGlow's upsampler has 20480 channels
 
 
 def export_graph(module: nn.Module, form: Form, path: Path, integer_ports: Collection[str] = ()) -> None:
@@ -44,7 +45,7 @@ def export_graph(module: nn.Module, form: Form, path: Path, integer_ports: Colle
         )
     assert program is not None
     model = program.model
-    fold_constants(model)
+    fold_constants(model, input_size_limit=LARGEST_VECTOR)
     IdentityEliminationPass()(model)
     LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
     DeduplicateInitializersPass()(model)

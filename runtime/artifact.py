@@ -34,6 +34,7 @@ class GraphSpec:
     """One graph: its file below the artifact, its tensors, its bytes by kind and the kernels that ONNX Runtime runs it with.
 
     `bytes`: weights, scales, biases, graph (the rest of the file), file. `kernels`: operator type -> count in the optimized graph.
+    `states`: input -> the output that a later call gets there; a state that is not given is zero (`states.py`).
     """
 
     file: str
@@ -41,6 +42,7 @@ class GraphSpec:
     outputs: tuple[TensorSpec, ...]
     bytes: dict[str, int]
     kernels: dict[str, int] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,10 @@ class LayerRow:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything that is known of an artifact. `sampler`: name and settings; `training`: how its weights came to be, in words."""
+    """Everything that is known of an artifact. `sampler`: name and settings; `training`: how its weights came to be, in words.
+
+    `derived`: format -> graph -> file: the same graphs in other formats than ONNX.
+    """
 
     family: str
     size: str
@@ -71,6 +76,7 @@ class Manifest:
     files: dict[str, str]
     training: str = ""
     schema: int = SCHEMA
+    derived: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Readable JSON; `from_json` gives the same manifest back."""
@@ -83,14 +89,19 @@ class Manifest:
             raw = json.loads(text)
             if int(raw["schema"]) > SCHEMA:
                 raise VcompressError(f"{path} has schema {raw['schema']}, this vcompress reads up to {SCHEMA}; upgrade vcompress.")
-            graphs = {name: GraphSpec(g["file"], _tensors(g["inputs"]), _tensors(g["outputs"]), g["bytes"], g["kernels"]) for name, g in raw["graphs"].items()}
+            graphs = {name: _graph(row) for name, row in raw["graphs"].items()}
             layers = tuple(LayerRow(**row) for row in raw["layers"])
-            names = [*raw["files"], *raw["files"].values(), *(graph.file for graph in graphs.values())]
+            derived = [file for files in raw.get("derived", {}).values() for file in files.values()]
+            names = [*raw["files"], *raw["files"].values(), *(graph.file for graph in graphs.values()), *derived]
             if not graphs or not isinstance(raw["sampler"], dict) or not all(isinstance(name, str) for name in names):
                 raise TypeError
             return cls(**{**raw, "front_end": FrontEnd(**raw["front_end"]), "graphs": graphs, "layers": layers})
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
             raise VcompressError(f"{path} is not an artifact's manifest; export the artifact again.") from None
+
+
+def _graph(row: dict[str, Any]) -> GraphSpec:
+    return GraphSpec(row["file"], _tensors(row["inputs"]), _tensors(row["outputs"]), row["bytes"], row["kernels"], dict(row.get("states", {})))
 
 
 def _tensors(rows: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
@@ -133,9 +144,16 @@ class Artifact:
     def identity(self) -> str:
         """Hash of graphs, sampler and front end: 16 hex digits."""
         graphs = {name: self.manifest.files[spec.file] for name, spec in self.manifest.graphs.items()}
-        parts = {"graphs": graphs, "sampler": self.manifest.sampler, "front_end": asdict(self.manifest.front_end)}
+        parts = {"graphs": graphs, "sampler": self.manifest.sampler, "front_end": self.manifest.front_end.facts()}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def graph_path(self, graph: str) -> Path:
         """The ONNX file of a named graph."""
         return self.folder / self.manifest.graphs[graph].file
+
+    def derived_path(self, form: str, graph: str) -> Path:
+        """The file of a named graph in another format. Raises VcompressError when the artifact was exported without it."""
+        file = self.manifest.derived.get(form, {}).get(graph)
+        if file is None or file not in self.manifest.files:
+            raise VcompressError(f"{self.folder} holds no {form} file of {graph}; export its run again with: vcompress export RUN --format {form}.")
+        return self.folder / file

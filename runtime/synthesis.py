@@ -14,14 +14,30 @@ from .mel import FrontEnd
 from .samplers import OnStep, make_sampler
 
 
-def synthesize(artifact: Artifact, session: Session, mel: np.ndarray, seed: int = 0, on_step: OnStep | None = None, noise: bool = True) -> np.ndarray:
+def synthesize(
+    artifact: Artifact,
+    session: Session,
+    mel: np.ndarray,
+    seed: int = 0,
+    on_step: OnStep | None = None,
+    noise: bool = True,
+    public: bool = False,
+    sigma: float | None = None,
+) -> np.ndarray:
     """mel: float32 (n_mels, F), normalised -> waveform: float32 (hop_length * F,) in [-1, 1].
 
     `noise` False leaves out a diffusion sampler's noise between the steps, as the original DiffWave code does by mistake.
+    `public`: with whatever slips the public code of a diffusion sampler has (DiffWave: no noise; WaveGrad: another posterior).
+    `sigma`: standard deviation of a flow's noise, in place of the artifact's own. Raises VcompressError where there is no such noise.
     """
     front_end = artifact.manifest.front_end
     settings = artifact.manifest.sampler
-    sampler = make_sampler(settings if noise else {**settings, "noise": False}, front_end.hop_length)
+    settings = settings if noise else {**settings, "noise": False}
+    if sigma is not None:
+        if "sigma" not in settings:
+            raise VcompressError(f"{artifact.folder} draws no noise of a sigma, only flows do; leave out --sigma.")
+        settings = {**settings, "sigma": sigma}
+    sampler = make_sampler({**settings, "public": True} if public else settings, front_end.hop_length)
     try:
         return sampler.synthesize(session.run, check_mel(mel, front_end), seed, on_step)
     except KeyError as missing:

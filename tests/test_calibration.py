@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from tiny_vocoders import CONFIGS, calibrated, sampler_of, tiny_folded, tiny_mels
 
 from vcompress.compress.calibration import calibrate
-from vcompress.compress.fake_quantize import CLIPPING_CANDIDATES, SAMPLES_PER_CALL, ActivationQuantizer
+from vcompress.compress.fake_quantize import CLIPPING_CANDIDATES, SAMPLES_PER_CALL, WIDE_HEADROOM, ActivationQuantizer
 from vcompress.compress.prepared import PreparedVocoder
 from vcompress.errors import VcompressError
 from vcompress.runtime.samplers import Tensors
+from vcompress.runtime.schedule import noise_levels
+from vcompress.vocoders.registry import find_family
 
 
 def observe(quantizer: ActivationQuantizer, *batches: np.ndarray) -> ActivationQuantizer:
@@ -69,14 +71,14 @@ def test_nothing_but_zeros_gives_a_scale_all_the_same() -> None:
 def test_wide_tensors_are_not_clipped() -> None:
     values = np.random.default_rng(0).normal(size=1000).astype(np.float32)
     scale, zero_point = observe(ActivationQuantizer(wide=True), values).calculate_qparams()
-    assert float(scale) == pytest.approx(np.abs(values).max() / 32767) and int(zero_point) == 0
+    assert float(scale) == pytest.approx(WIDE_HEADROOM * np.abs(values).max() / 32767) and int(zero_point) == 0
 
 
 def test_extremes_are_those_of_all_values_not_of_the_sample() -> None:
     values = np.zeros(50 * SAMPLES_PER_CALL, np.float32)
     values[12345] = 1000.0  # not in the sample: least squares knows nothing of it, and takes the narrowest range
     scale, _ = observe(ActivationQuantizer(wide=True), values).calculate_qparams()
-    assert float(scale) == pytest.approx(1000 / 32767)
+    assert float(scale) == pytest.approx(WIDE_HEADROOM * 1000 / 32767)
 
 
 def test_a_range_known_beforehand_is_not_observed() -> None:
@@ -106,11 +108,15 @@ def test_the_sampler_goes_through_all_its_steps(name: str, monkeypatch: pytest.M
             quantizer._samples.clear()
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", [name for name in CONFIGS if find_family(name).training_forms is None])  # the flows: in their own files
 @torch.no_grad()
 def test_a_calibrated_network_computes_what_it_did_until_it_fakes(name: str) -> None:
     vocoder, prepared, _ = calibrated(name)
     inputs = [torch.rand_like(x) for x in vocoder.family.inputs(vocoder.trained.config, 6)]
+    if name == "wavegrad":  # a level that the sampler went through
+        inputs[1].fill_(float(noise_levels(vocoder.sampler["betas"])[-1]))
+    if name == "vocos":  # no louder than the calibration: what is clipped loses its phase
+        inputs[0] *= 0.3
     expected = vocoder.network(*inputs)
     assert (prepared(*inputs) - expected).abs().max() < 1e-5
     prepared.mode(faking=True)

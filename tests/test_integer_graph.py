@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from vcompress.errors import VcompressError
 from vcompress.export.integer_graph import SIGMOID_SCALE, TANH_SCALE, make_integer
 
 Q, DQ = "QuantizeLinear", "DequantizeLinear"
@@ -185,6 +186,24 @@ def test_integer_ports_carry_the_integers_channels_last(shape: tuple[int, ...]) 
     assert found.dtype == np.uint8
     back = found.transpose(0, 2, 1) if len(shape) == 3 else found
     assert np.array_equal((back.astype(np.float32) - 3) * np.float32(0.01), run(model, noise(shape)))
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 64), (1, 128)])
+def test_an_integer_port_that_is_also_read_as_float_gives_the_same_float(shape: tuple[int, ...]) -> None:
+    graph = Graph(shape).quantize(0.02, 100)
+    model = graph.add("Add", "x").model()  # x itself, not what was made of its integers
+    made = rewritten(model, {"x"})
+    assert made.graph.input[0].type.tensor_type.elem_type == TensorProto.UINT8
+    integers = np.clip(np.round(noise(shape) / np.float32(0.02)) + 100, 0, 255).astype(np.uint8)
+    given = np.ascontiguousarray(integers.transpose(0, 2, 1) if len(shape) == 3 else integers)
+    assert np.array_equal(run(made, given), run(model, (integers.astype(np.float32) - 100) * np.float32(0.02)))
+
+
+def test_an_integer_port_that_is_no_integer_is_named() -> None:
+    with pytest.raises(VcompressError, match="Input x is handed over as integers but has not one scale here"):
+        rewritten(Graph().add("Relu").quantize(0.01, 3).model(), {"x"})
+    with pytest.raises(VcompressError, match="Output y is handed over as integers but is a float here"):
+        rewritten(Graph().quantize(0.01, 3).add("Relu").model(), {"y"})
 
 
 def test_ports_that_are_not_named_stay_float() -> None:

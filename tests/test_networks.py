@@ -25,6 +25,15 @@ PAPER = {
     ("diffwave", "S"): (1_227_651, 1_227_651, 77.0),
     ("diffwave", "M"): (2_619_971, 2_619_971, 248.7),
     ("diffwave", "L"): (6_885_315, 6_885_315, 876.3),
+    ("wavegrad", "S"): (4_176_513, 4_176_513, 433.3),
+    ("wavegrad", "M"): (10_616_449, 10_616_449, 1070.0),
+    ("wavegrad", "L"): (17_122_625, 17_122_625, 1705.4),
+    ("waveflow", "S"): (5_950_164, 5_925_074, 872.5),
+    ("waveflow", "M"): (12_857_300, 12_819_666, 3499.9),
+    ("waveflow", "L"): (22_385_876, 22_335_698, 6207.9),
+    ("waveglow", "S"): (17_595_752, 17_558_888, 44.692),
+    ("waveglow", "M"): (34_830_440, 34_756_712, 113.336),
+    ("waveglow", "L"): (87_879_272, 87_731_816, 324.942),
 }
 
 
@@ -43,7 +52,7 @@ def test_counts_are_those_of_the_paper(family: str, size: str) -> None:
     parameters, folded, gflops = PAPER[family, size]
     assert (row.parameters, row.parameters_folded, row.fp32_bytes) == (parameters, folded, 4 * folded)
     assert row.gflops_per_second == pytest.approx(gflops, rel=0.005)
-    assert row.network_calls == (6 if family == "diffwave" else 1)
+    assert row.network_calls == {"diffwave": 6, "wavegrad": 50}.get(family, 1)
     assert row in catalogue()
 
 
@@ -59,16 +68,17 @@ def test_folded_network_computes_what_it_did(name: str) -> None:
     network = family.network(config).eval()
     for parameter in network.parameters():  # some start at zero, which would hide what they do
         if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.05)
+            torch.nn.init.normal_(parameter, std=0.01)  # little, for flows amplify
     inputs = [torch.rand_like(x) for x in family.inputs(config, 5)]
     with torch.no_grad():
         output = network(*inputs)
-        assert output.shape == (1, 1, 5 * config.hop_length)
+        first = output[0] if isinstance(output, tuple) else output  # of a flow the latent
+        assert first.shape == (1, 1, 5 * config.hop_length)
         again = family.network(config).eval()
         fold(network)
         load_folded(again, network.state_dict())
-        assert (network(*inputs) - output).abs().max() < 1e-5
-        assert (again(*inputs) - output).abs().max() < 1e-5
+        torch.testing.assert_close(network(*inputs), output, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(again(*inputs), output, atol=1e-5, rtol=1e-5)
 
 
 def test_loading_folded_weights_keeps_channels_of_zeros() -> None:
@@ -85,8 +95,12 @@ def test_loading_folded_weights_keeps_channels_of_zeros() -> None:
 @pytest.mark.parametrize("name", family_names())
 def test_every_sampler_can_be_made(name: str, size: str) -> None:
     family = find_family(name)
-    calls = make_sampler(dict(family.sampler), family.sizes[find_size(family, size.lower())].hop_length).calls
-    assert calls == ({"conditioner": 1, "step": 6} if name == "diffwave" else {"network": 1})
+    config = family.sizes[find_size(family, size.lower())]
+    calls = make_sampler(family.sampler_settings(config), config.hop_length).calls
+    expected = {"conditioner": 1, "step": 6} if name in ("diffwave", "wavegrad") else {"network": 1}
+    if name == "waveflow":
+        expected = {"conditioner": 1, **{f"flow_{k}": config.height - 1 for k in range(8)}}
+    assert calls == expected
 
 
 def test_registry_lists_what_there_is_when_asked_for_something_else() -> None:

@@ -154,6 +154,19 @@ def test_export_without_int8_takes_fp32(place: Place, exported: Answer) -> None:
         assert rate == 16000 and len(samples) == 16000 // 256 * 256 and np.abs(samples).max() > 0
 
 
+def test_export_adds_tflite_files(place: Place, exported: Answer) -> None:
+    pytest.importorskip("ai_edge_litert")
+    before = Artifact.open(exported.out.strip())
+    answer = place.export(before.folder.parent, "--format", "tflite", "--json")
+    assert answer.code == 0, answer.err
+    artifact = Artifact.open(json.loads(answer.out)["artifact"])
+    assert artifact.identity == before.identity and artifact.derived_path("tflite", "network").is_file()
+    assert f"XNNPACK runs {len(artifact.manifest.layers)} of {len(artifact.manifest.layers)} convolutions" in answer.err
+    synthesized = place.folder / "litert.wav"
+    said = command("synth", artifact.folder, place.folder / "recordings" / "clip_1.wav", "-o", synthesized, "--backend", "litert")
+    assert said.code == 0 and len(soundfile.read(synthesized)[0]) == 16000 // 256 * 256
+
+
 def test_export_makes_an_artifact_of_the_run_it_is_given(place: Place, trained: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export_command, "newest_run", lambda *_: pytest.fail("a run was named"))
     control = json.loads(trained.out)["runs"][0]["run"]
@@ -270,6 +283,7 @@ REFUSED: dict[str, tuple[Callable[[Place], list[object]], str]] = {
     "no such folder": (lambda place: ["export", place.folder / "nowhere"], "is not a run"),
     "a run without its weights": (lambda place: ["export", damaged(place, "folded.safetensors")], "holds no folded.safetensors"),
     "a run without its scales": (lambda place: ["export", damaged(place, "scales.json")], "is not a scale table"),
+    "an unknown format": (lambda place: ["export", "--format", "tflit"], "no format 'tflit'"),
     "a schedule that is not there": (lambda place: ["export", "--family", "melgan", "--fold-schedule"], "MelGAN has no schedule to fold"),
     "a folded artifact": (lambda place: ["export", folded(place)], "is what --fold-schedule made of"),
     "an unknown family": (lambda place: ["export", "--family", "wavenet"], "no vocoder family 'wavenet'"),

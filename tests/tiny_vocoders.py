@@ -1,5 +1,6 @@
 """Tiny networks of the three families: every kind of layer that the real ones have, a few channels wide."""
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -18,11 +19,19 @@ from vcompress.vocoders.diffwave import DiffWaveConfig
 from vcompress.vocoders.hifigan import HiFiGANConfig
 from vcompress.vocoders.melgan import MelGANConfig
 from vcompress.vocoders.registry import find_family
+from vcompress.vocoders.vocos import VocosConfig
+from vcompress.vocoders.waveflow import WaveFlowConfig
+from vcompress.vocoders.waveglow import WaveGlowConfig
+from vcompress.vocoders.wavegrad import WaveGradConfig
 
 CONFIGS: dict[str, Any] = {
     "melgan": MelGANConfig(base_channels=4, residual_blocks=1, ratios=(16, 16)),
     "hifigan": HiFiGANConfig(channels=16, upsample_rates=(16, 16), upsample_kernels=(32, 32), residual_kernels=(3, 5), dilations=((1,), (3,))),
     "diffwave": DiffWaveConfig(channels=4, layers=2, dilation_cycle=2, upsample_strides=(256,)),
+    "wavegrad": WaveGradConfig(up=(8, 8, 4), down=(4, 6), ratios=(4, 2), dilation_cycles=(4, 2)),
+    "waveflow": WaveFlowConfig(channels=4, height=4, flows=2, layers=2, upsample_strides=(256,)),
+    "waveglow": WaveGlowConfig(channels=4, layers=2, flows=3, early_every=2, upsample_kernel=512),
+    "vocos": VocosConfig(channels=6, hidden=8, layers=2, stem=3, n_fft=512, causal=True),
 }
 
 
@@ -35,7 +44,7 @@ def tiny_checkpoint(family: str, config: Any = None) -> Checkpoint:
         if not parameter.any():
             nn.init.normal_(parameter, std=0.1)
     weights = {key: value.detach() for key, value in network.state_dict().items()}
-    return Checkpoint(family, "S", config, FRONT_END, TrainingFacts(("babble",), 1, 1.0, "none"), weights)
+    return Checkpoint(family, "S", config, replace(FRONT_END, hop_length=config.hop_length), TrainingFacts(("babble",), 1, 1.0, "none"), weights)
 
 
 def tiny_folded(family: str) -> FoldedVocoder:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import VcompressError
-from .registry import check_family
+from .registry import OWN, check_family, spell_size
 
 CATALOGUE = Path(__file__).parent / "catalogue.json"
 
@@ -17,6 +17,9 @@ class CatalogueRow:
     `parameters` with weight norm, as in the papers' tables; `parameters_folded` without. `gflops_per_second`: 2 x MAC / 1e9 of
     the paper's network for the whole synthesis of one second of audio, all its network calls included. `fp32_bytes` =
     4 x parameters_folded. `hop_length` in samples a mel frame, `sample_rate` in Hz.
+
+    For comparison with the printed tables, None where the papers have no such network: `papers_gflops`, their count (`papers_count.py`) of
+    the synthesis of one 64-frame input; `papers_fp32_bytes`, the file that torch.save makes of the state dict with weight norm.
     """
 
     family: str
@@ -29,6 +32,8 @@ class CatalogueRow:
     fp32_bytes: int
     hop_length: int
     sample_rate: int
+    papers_gflops: float | None = None
+    papers_fp32_bytes: int | None = None
 
 
 def catalogue() -> tuple[CatalogueRow, ...]:
@@ -41,6 +46,7 @@ def check_entry(family: str | None, size: str | None) -> tuple[str | None, str |
     name = check_family(family) if family is not None else None
     rows = [row for row in catalogue() if name in (None, row.family)]
     sizes = list(dict.fromkeys(row.size for row in rows))
-    if size is not None and size.upper() not in sizes:
+    spelled = spell_size(size, (*sizes, OWN)) if size is not None else None
+    if size is not None and spelled is None:
         raise VcompressError(f"{rows[0].title if name else 'The catalogue'} has no size {size!r}; choose one of {', '.join(sizes)}.")
-    return name, size.upper() if size is not None else None
+    return name, spelled

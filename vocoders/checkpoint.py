@@ -17,6 +17,7 @@ from ..runtime.files import replacing
 from ..runtime.mel import FrontEnd
 from .family import Family
 from .folding import State, fold, is_folded, load_folded
+from .objectives import DenoisingObjective, Objective
 from .registry import check_family, find_family, find_size
 
 FORMAT = 1
@@ -28,7 +29,11 @@ DISCRIMINATOR_PREFIX = "adversary."
 
 @dataclass(frozen=True)
 class TrainingFacts:
-    """How weights came to be. `objective`: "spectral", "denoising" or "adversarial"; `seconds` of wall time, over all resumptions."""
+    """How weights came to be. `objective`: "spectral", "denoising" or "adversarial"; `seconds` of wall time, over all resumptions.
+
+    Of imported weights: `source`, whose they are (`steps` has theirs, as far as they are known); `betas`, the noise schedule of their
+    training where it is not the family's.
+    """
 
     data: tuple[str, ...] = ()
     steps: int = 0
@@ -36,9 +41,14 @@ class TrainingFacts:
     objective: str = ""
     validation_loss: float | None = None
     seed: int = 0
+    source: str = ""
+    betas: tuple[float, ...] = ()
 
     def __str__(self) -> str:
         loss = "" if self.validation_loss is None else f", validation loss {self.validation_loss:.4f}"
+        if self.source:
+            steps = f" after {self.steps} steps" if self.steps else ""
+            return f"imported from {self.source}{steps}{f', trained on for {self.seconds:.0f} s' if self.seconds else ''}{loss}"
         return f"{self.steps} steps in {self.seconds:.0f} s, {self.objective} objective, seed {self.seed}{loss}"
 
 
@@ -46,7 +56,8 @@ class TrainingFacts:
 class Checkpoint:
     """A family in one size, its front end with the normalisation of its training data, and its weights.
 
-    `weights`: float32, either folded (keys such as `stem.weight`) or as the network with weight norm keeps them.
+    `weights`: float32, either folded (keys such as `stem.weight`) or as the network with weight norm keeps them. `sampler`: settings
+    that an imported model has otherwise than its family, None for none.
     """
 
     family: str
@@ -55,6 +66,17 @@ class Checkpoint:
     front_end: FrontEnd
     training: TrainingFacts
     weights: State
+    sampler: dict[str, Any] | None = None
+
+    @property
+    def sampler_settings(self) -> dict[str, Any]:
+        """Those of the family with the model's own in their place."""
+        return {**find_family(self.family).sampler_settings(self.config), **(self.sampler or {})}
+
+    def objective(self) -> Objective:
+        """What the quick recipe and QAT minimise: the family's, on the noise schedule of this model's training."""
+        objective = find_family(self.family).objective(self.front_end)
+        return type(objective)(self.training.betas) if self.training.betas and isinstance(objective, DenoisingObjective) else objective
 
     def build(self, folded: bool = False) -> nn.Module:
         """The network with its weights, in evaluation mode: with weight norm, to be trained on, or `folded` into plain weights."""
@@ -72,6 +94,8 @@ class Checkpoint:
     def metadata(self) -> dict[str, str]:
         """All but the weights, as the file's metadata holds it."""
         parts = {"config": asdict(self.config), "front_end": asdict(self.front_end), "training": asdict(self.training)}
+        if self.sampler is not None:
+            parts["sampler"] = self.sampler
         return {"format": str(FORMAT), "family": self.family, "size": self.size, **{key: json.dumps(value) for key, value in parts.items()}}
 
     @classmethod
@@ -79,7 +103,8 @@ class Checkpoint:
         """The checkpoint that `metadata` describes, without weights. Raises KeyError, TypeError or ValueError where it describes none."""
         family = find_family(metadata["family"])
         config, front_end, training = (json.loads(metadata[key], object_hook=_tuples) for key in ("config", "front_end", "training"))
-        return cls(family.name, metadata["size"], family.config(**config), FrontEnd(**front_end), TrainingFacts(**training), {})
+        sampler = dict(json.loads(metadata["sampler"])) if "sampler" in metadata else None
+        return cls(family.name, metadata["size"], family.config(**config), FrontEnd(**front_end), TrainingFacts(**training), {}, sampler)
 
 
 def new_checkpoint(family: Family, size: str, front_end: FrontEnd, training: TrainingFacts | None = None, weights: State | None = None) -> Checkpoint:
@@ -191,9 +216,10 @@ def _check_wanted(path: Path, checkpoint: Checkpoint, family: str | None, size: 
     if wanted.name != checkpoint.family:
         title = find_family(checkpoint.family).title
         raise VcompressError(f"{path} holds {title} {checkpoint.size}, not {wanted.title}; give a checkpoint of {wanted.title}.")
-    if size is not None and find_size(wanted, size) != checkpoint.size:
+    asked = find_size(wanted, size, own=True) if size is not None else checkpoint.size
+    if asked != checkpoint.size:
         raise VcompressError(
-            f"{path} holds {wanted.title} {checkpoint.size}, not {wanted.title} {size.upper()}; give a checkpoint of that size or --size {checkpoint.size}."
+            f"{path} holds {wanted.title} {checkpoint.size}, not {wanted.title} {asked}; give a checkpoint of that size or --size {checkpoint.size}."
         )
 
 

@@ -11,6 +11,7 @@ from ..runtime.mel import FrontEnd
 from ..runtime.samplers import make_sampler
 from .catalogue import CATALOGUE, CatalogueRow
 from .folding import fold
+from .papers_count import papers_gflops, saved_bytes
 from .registry import family_names, find_family
 
 FRAMES = 64
@@ -26,13 +27,14 @@ def count(family_name: str, size: str) -> CatalogueRow:
     with torch.device("meta"):
         network = family.network(config)
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            network(*family.inputs(config, FRAMES))
+            (family.paper_synthesis(network) if family.paper_synthesis else network)(*family.inputs(config, FRAMES))
         parameters = sum(p.numel() for p in network.parameters())
+        printed = papers_gflops(family, config, network), saved_bytes(family, network)
         folded = sum(p.numel() for p in fold(network).parameters())
-    calls = max(make_sampler(dict(family.sampler), config.hop_length).calls.values())
+    calls = family.paper_calls or max(make_sampler(family.sampler_settings(config), config.hop_length).calls.values())
     seconds = FRAMES * config.hop_length / sample_rate
     gflops = counter.get_total_flops() * calls / seconds / 1e9
-    return CatalogueRow(family.name, family.title, size, parameters, folded, round(gflops, 4), calls, 4 * folded, config.hop_length, sample_rate)
+    return CatalogueRow(family.name, family.title, size, parameters, folded, round(gflops, 4), calls, 4 * folded, config.hop_length, sample_rate, *printed)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..runtime.schedule import align, step_code
+from ..runtime.schedule import FAST_BETAS, TRAINING_BETAS, align, step_code
 from .family import Family
 from .forms import LAST_SUM, Form, Nested, nth
 from .objectives import DenoisingObjective
@@ -133,10 +133,10 @@ class Denoiser(nn.Module):
         for layer, shift, condition in zip(self.layers, shifts, conditions, strict=True):
             x, skip = layer(x, shift, condition)
             skips.append(skip)
-        return self.output(F.relu(self.skip(_pairwise_sum(skips) / math.sqrt(len(self.layers)))))
+        return self.output(F.relu(self.skip(pairwise_sum(skips) / math.sqrt(len(self.layers)))))
 
 
-def _pairwise_sum(terms: list[Tensor]) -> Tensor:
+def pairwise_sum(terms: list[Tensor]) -> Tensor:
     """A sum in pairs of pairs: in 8 bits each term is rounded five times instead of thirty, which is 8 dB less noise for nothing."""
     while len(terms) > 1:
         terms = [terms[i] + terms[i + 1] if i + 1 < len(terms) else terms[i] for i in range(0, len(terms), 2)]
@@ -218,7 +218,9 @@ def _inputs(config: DiffWaveConfig, frames: int) -> tuple[Tensor, ...]:
     return torch.zeros(1, 1, frames * config.hop_length), torch.zeros(1, EMBEDDING), torch.zeros(1, config.n_mels, frames)
 
 
-_SCHEDULE = align()
+def _schedule_settings(betas: Sequence[float]) -> dict[str, Any]:
+    schedule = align(tuple(betas))
+    return {"betas": list(schedule.betas), "steps": list(schedule.steps)}
 
 
 def _wide(config: DiffWaveConfig) -> dict[str, str]:
@@ -235,7 +237,7 @@ FAMILY = Family(
     inputs=_inputs,
     objective=lambda front_end: DenoisingObjective(),
     objective_name="denoising",
-    sampler={"name": "diffusion", "betas": list(_SCHEDULE.betas), "steps": list(_SCHEDULE.steps), "noise": True, "folded": False},
+    sampler={"name": "diffusion", **_schedule_settings(FAST_BETAS), "noise": True, "folded": False},
     plan=TrainingPlan(batch_size=8, frames=16, every=100),
     forms=diffwave_forms,
     compose=lambda graphs: lambda audio, code, mel: graphs["step"](audio, code, graphs["conditioner"](mel)),
@@ -245,4 +247,6 @@ FAMILY = Family(
     },
     wide=_wide,
     fold_schedule=fold_schedule,
+    schedules={len(FAST_BETAS): FAST_BETAS, len(TRAINING_BETAS): TRAINING_BETAS},
+    schedule_settings=_schedule_settings,
 )

@@ -1,6 +1,6 @@
 """A family of vocoders: one network in several sizes, and what goes with it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -22,16 +22,19 @@ class Family:
 
     `config` is the dataclass that `network` is built from, `sizes` its presets; a config has `n_mels` and `hop_length`.
     `inputs(config, frames)`: zeros in the shapes of one call on `frames` frames. `objective(front_end)`: what the quick recipe
-    and QAT minimise; `objective_name` is how cards call it. `sampler`: settings for `runtime.samplers.make_sampler`.
-    `plan`: the quick recipe's optimiser. `adversary(config, front_end)` and `adversarial_plan`: discriminators, losses and
-    optimiser of the paper; None where the paper has none.
+    and QAT minimise; `objective_name` is how cards call it. `sampler`: settings for `runtime.samplers.make_sampler`,
+    `sampler_of(config)`: those that follow from the configuration. `plan`: the quick recipe's optimiser. `adversary(config,
+    front_end)` and `adversarial_plan`: discriminators, losses and optimiser of the paper; None where the paper has none.
 
     `forms(network, config)`: the graphs that are calibrated, trained and exported; `compose(graphs)` makes of them what an
     objective calls. `training_forms(network, config)`: the graphs that `compose` takes, where the ones that are trained are not
     the ones that ship (flows train forward and ship the inverse): the same modules under the same paths, so that one scale
-    table serves both; None where they are the same. `floats`: paths of layers that no recipe makes integer, and why. `wide`: tensors (keys of the scale table)
-    that get 16 bits, and why. `fold_schedule(network, sampler)` makes constants of what the schedule fixes; None where there
-    is no schedule.
+    table serves both; None where they are the same. `floats`: paths of layers, and keys of inputs, that no recipe makes integer,
+    and why. `wide`: tensors (keys of the scale table) that get 16 bits, and why. `fold_schedule(network, sampler)` makes constants
+    of what the schedule fixes; None where there is no schedule. `paper_calls`: network calls of the paper's synthesis, where
+    `sampler` makes fewer; the catalogue counts these. `paper_synthesis(network)`: what it counts where the paper's synthesis is
+    another computation than the network's. `schedules`: noise schedules by their number of steps; `schedule_settings(betas)`: what
+    one changes in `sampler`; None where there is no schedule.
     """
 
     name: str
@@ -52,3 +55,12 @@ class Family:
     floats: Mapping[str, str] = field(default_factory=lambda: {"head": "an 8-bit waveform alone is 40 to 50 dB of noise"})
     wide: Callable[[Any], Mapping[str, str]] = lambda config: {}
     fold_schedule: "Callable[[nn.Module, Mapping[str, Any]], tuple[nn.Module, dict[str, Any]]] | None" = None
+    paper_calls: int | None = None
+    paper_synthesis: Callable[[nn.Module], Callable[..., Any]] | None = None
+    sampler_of: Callable[[Any], Mapping[str, Any]] = lambda config: {}
+    schedules: Mapping[int, Sequence[float]] = field(default_factory=dict)
+    schedule_settings: Callable[[Sequence[float]], dict[str, Any]] | None = None
+
+    def sampler_settings(self, config: Any) -> dict[str, Any]:
+        """Settings for `runtime.samplers.make_sampler` of a network of this configuration."""
+        return {**self.sampler, **self.sampler_of(config)}

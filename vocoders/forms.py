@@ -1,8 +1,10 @@
 """Forms: the callable graphs of a network, with a fixed signature each, that are traced, quantized and exported."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +21,8 @@ class Form:
     """One graph of a vocoder. `module` holds the network's own submodules under the paths they have in the network.
 
     inputs: example tensors by name (a list for an input that is many); axes: for each input, axis -> multiple of the frame count;
-    outputs: names; links: input name -> table key of the tensor another form gives out, so that both ends share one scale.
+    outputs: names; links: input name -> table key of the tensor another form gives out, so that both ends share one scale;
+    states: input name -> the output that a later call of this form gets there; both have one scale, and where none is given it is zero.
     """
 
     name: str
@@ -28,6 +31,7 @@ class Form:
     axes: dict[str, dict[int, int]]
     outputs: tuple[str, ...]
     links: dict[str, str] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
 
     @property
     def flat_inputs(self) -> dict[str, Tensor]:
@@ -36,6 +40,19 @@ class Form:
         for name, value in self.inputs.items():
             flat.update({name: value} if isinstance(value, Tensor) else {f"{name}_{i}": tensor for i, tensor in enumerate(value)})
         return flat
+
+    def zero_states(self, shapes: Mapping[str, Sequence[int]]) -> dict[str, np.ndarray]:
+        """Zeros, float32, for the states that are not among inputs of these shapes."""
+        lists = {f"{name}_{i}": name for name, value in self.inputs.items() if isinstance(value, list) for i in range(len(value))}
+        batch = frames = 1
+        for name, shape in shapes.items():
+            batch = shape[0]
+            frames = next((shape[axis] // multiple for axis, multiple in self.axes.get(lists.get(name, name), {}).items()), frames)
+        zeros = {}
+        for name in self.states.keys() - shapes.keys():
+            sizes = {0: batch} | {axis: multiple * frames for axis, multiple in self.axes.get(lists.get(name, name), {}).items()}
+            zeros[name] = np.zeros([sizes.get(axis, size) for axis, size in enumerate(self.flat_inputs[name].shape)], np.float32)
+        return zeros
 
 
 def feed_forward_forms(network: nn.Module, config: Any, frames: int = 24) -> list[Form]:

@@ -24,7 +24,7 @@ FINAL_SLOPE = 0.01  # the original's last LeakyReLU falls back to torch's defaul
 
 @dataclass(frozen=True)
 class HiFiGANConfig:
-    """`block` 1 pairs each dilated convolution with an undilated one (ResBlock1), 2 does not (ResBlock2)."""
+    """`block` 1 pairs each dilated convolution with an undilated one (ResBlock1), 2 does not (ResBlock2). `slope`: of every LeakyReLU but the last."""
 
     channels: int = 128
     block: int = 1
@@ -33,6 +33,7 @@ class HiFiGANConfig:
     residual_kernels: tuple[int, ...] = (3, 7, 11)
     dilations: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
     n_mels: int = 80
+    slope: float = SLOPE
 
     @property
     def hop_length(self) -> int:
@@ -55,16 +56,17 @@ def _conv(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> nn.Modul
 class ResidualBlock(nn.Module):
     """One kernel size, several dilations: (B, C, T) -> (B, C, T)."""
 
-    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...], paired: bool):
+    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...], paired: bool, slope: float = SLOPE):
         super().__init__()
+        self.slope = slope
         self.dilated = nn.ModuleList(_conv(channels, channels, kernel, d) for d in dilations)
         self.undilated = nn.ModuleList(_conv(channels, channels, kernel) for _ in dilations) if paired else None
 
     def forward(self, x: Tensor) -> Tensor:
         for i, dilated in enumerate(self.dilated):
-            y = dilated(F.leaky_relu(x, SLOPE))
+            y = dilated(F.leaky_relu(x, self.slope))
             if self.undilated is not None:
-                y = self.undilated[i](F.leaky_relu(y, SLOPE))
+                y = self.undilated[i](F.leaky_relu(y, self.slope))
             x = x + y
         return x
 
@@ -74,13 +76,15 @@ class Stage(nn.Module):
 
     def __init__(self, channels: int, rate: int, kernel: int, config: HiFiGANConfig):
         super().__init__()
-        self.upsample = weight_norm(nn.ConvTranspose1d(channels, channels // 2, kernel, rate, padding=(kernel - rate) // 2), dim=0)
+        self.slope, odd = config.slope, (kernel - rate) % 2  # an odd difference: one sample more at the end, so that frames stay whole
+        upsample = nn.ConvTranspose1d(channels, channels // 2, kernel, rate, padding=(kernel - rate + odd) // 2, output_padding=odd)
+        self.upsample = weight_norm(upsample, dim=0)
         self.blocks = nn.ModuleList(
-            ResidualBlock(channels // 2, k, d, config.block == 1) for k, d in zip(config.residual_kernels, config.dilations, strict=True)
+            ResidualBlock(channels // 2, k, d, config.block == 1, config.slope) for k, d in zip(config.residual_kernels, config.dilations, strict=True)
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.upsample(F.leaky_relu(x, SLOPE))
+        x = self.upsample(F.leaky_relu(x, self.slope))
         total = self.blocks[0](x)
         for block in self.blocks[1:]:
             total = total + block(x)

@@ -25,7 +25,8 @@ Padding = Literal["reflect", "zeros"]
 
 @dataclass(frozen=True)
 class MelGANConfig:
-    """`padding`: "reflect" (the paper's) or "zeros" (streams and runs in int8 kernels throughout)."""
+    """`padding`: "reflect" (the paper's) or "zeros" (streams and runs in int8 kernels throughout). `block_kernel`: of the dilated
+    convolutions, whose dilations are its powers. `slope`: of every LeakyReLU."""
 
     base_channels: int = 16
     residual_blocks: int = 2
@@ -33,6 +34,8 @@ class MelGANConfig:
     n_mels: int = 80
     padding: Padding = "reflect"
     discriminator_channels: int = 16
+    block_kernel: int = 3
+    slope: float = SLOPE
 
     @property
     def hop_length(self) -> int:
@@ -46,28 +49,31 @@ SIZES = {"S": MelGANConfig(16, 2), "M": MelGANConfig(32, 3), "L": MelGANConfig(6
 class ResidualBlock(nn.Module):
     """LeakyReLU, dilated conv k3, LeakyReLU, conv k1, plus a conv k1 shortcut: (B, C, T) -> (B, C, T)."""
 
-    def __init__(self, channels: int, dilation: int, padding: Padding):
+    def __init__(self, channels: int, index: int, config: MelGANConfig):
         super().__init__()
-        self.dilated = weight_norm(nn.Conv1d(channels, channels, 3, dilation=dilation, padding=dilation, padding_mode=padding))
+        self.slope, kernel, dilation = config.slope, config.block_kernel, config.block_kernel**index
+        around = dilation * (kernel - 1) // 2
+        self.dilated = weight_norm(nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=around, padding_mode=config.padding))
         self.pointwise = weight_norm(nn.Conv1d(channels, channels, 1))
         self.shortcut = weight_norm(nn.Conv1d(channels, channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.dilated(F.leaky_relu(x, SLOPE))
-        return self.shortcut(x) + self.pointwise(F.leaky_relu(y, SLOPE))
+        y = self.dilated(F.leaky_relu(x, self.slope))
+        return self.shortcut(x) + self.pointwise(F.leaky_relu(y, self.slope))
 
 
 class Stage(nn.Module):
     """LeakyReLU, transposed conv (x ratio), residual blocks of dilation 3^j: (B, C, T) -> (B, C / 2, ratio T)."""
 
-    def __init__(self, channels: int, ratio: int, blocks: int, padding: Padding):
+    def __init__(self, channels: int, ratio: int, config: MelGANConfig):
         super().__init__()
+        self.slope = config.slope
         upsample = nn.ConvTranspose1d(channels, channels // 2, 2 * ratio, ratio, padding=ratio // 2 + ratio % 2, output_padding=ratio % 2)
         self.upsample = weight_norm(upsample, dim=0)
-        self.blocks = nn.ModuleList(ResidualBlock(channels // 2, 3**j, padding) for j in range(blocks))
+        self.blocks = nn.ModuleList(ResidualBlock(channels // 2, j, config) for j in range(config.residual_blocks))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.upsample(F.leaky_relu(x, SLOPE))
+        x = self.upsample(F.leaky_relu(x, self.slope))
         for block in self.blocks:
             x = block(x)
         return x
@@ -81,7 +87,7 @@ class MelGAN(nn.Module):
         self.config = config
         channels = config.base_channels * 2 ** len(config.ratios)
         self.stem = weight_norm(nn.Conv1d(config.n_mels, channels, 7, padding=3, padding_mode=config.padding))
-        self.stages = nn.ModuleList(Stage(channels // 2**i, ratio, config.residual_blocks, config.padding) for i, ratio in enumerate(config.ratios))
+        self.stages = nn.ModuleList(Stage(channels // 2**i, ratio, config) for i, ratio in enumerate(config.ratios))
         self.head = weight_norm(nn.Conv1d(config.base_channels, 1, 7, padding=3, padding_mode=config.padding))
 
     def forward(self, mel: Tensor) -> Tensor:
@@ -89,7 +95,7 @@ class MelGAN(nn.Module):
         x = self.stem(mel)
         for stage in self.stages:
             x = stage(x)
-        return torch.tanh(self.head(F.leaky_relu(x, SLOPE)))
+        return torch.tanh(self.head(F.leaky_relu(x, self.config.slope)))
 
 
 def _inputs(config: MelGANConfig, frames: int) -> tuple[Tensor, ...]:

@@ -1,18 +1,18 @@
 """What a family's network is trained to do. An objective maps a network and a batch to a loss; QAT and its control share it."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..runtime.random import RandomStream
-from ..runtime.schedule import TRAINING_BETAS, step_code
+from ..runtime.schedule import TRAINING_BETAS, WAVEGRAD_BETAS, noise_levels, step_code
 from .losses import SpectralLoss
 from .segments import Batch
 
-Network = Callable[..., Tensor]
+Network = Callable[..., Any]  # a tensor, or for flows two
 
 
 class Objective(Protocol):
@@ -47,11 +47,46 @@ class DenoisingObjective(nn.Module):
         super().__init__()
         self._alpha_bars = np.cumprod(1 - np.asarray(betas))
 
+    def draw_levels(self, draw: RandomStream, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """alpha bar of each segment, float64 (count,), and what the network is told of it, float32 (count, width)."""
+        steps = np.array([draw.below(len(self._alpha_bars)) for _ in range(count)])
+        return self._alpha_bars[steps], step_code(steps)
+
     def loss(self, network: Network, batch: Batch) -> Tensor:
         draw = RandomStream(batch.seed)
-        steps = np.array([draw.below(len(self._alpha_bars)) for _ in range(len(batch.mel))])
+        alpha_bars, told = self.draw_levels(draw, len(batch.mel))
         noise = draw_noise(draw, batch.waveform)
-        level = torch.tensor(self._alpha_bars[steps], dtype=torch.float32, device=noise.device)[:, None, None]
+        level = torch.tensor(alpha_bars, dtype=torch.float32, device=noise.device)[:, None, None]
         noisy = level.sqrt() * batch.waveform + (1 - level).sqrt() * noise
-        code = torch.from_numpy(step_code(steps)).to(noise.device)
-        return (network(noisy, code, batch.mel) - noise).abs().mean()
+        return (network(noisy, torch.from_numpy(told).to(noise.device), batch.mel) - noise).abs().mean()
+
+
+class NoiseLevelObjective(DenoisingObjective):
+    """For diffusion that is told the noise level itself: a level anywhere between those of a random step and the one before (WaveGrad, algorithm 1)."""
+
+    def __init__(self, betas: tuple[float, ...] = WAVEGRAD_BETAS):
+        super().__init__(betas)
+        self._levels = np.append(1.0, noise_levels(betas))
+
+    def draw_levels(self, draw: RandomStream, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """alpha bar of each segment, float64 (count,), and its square root as the network is told it, float32 (count, 1)."""
+        steps = np.array([draw.below(len(self._levels) - 1) for _ in range(count)])
+        fractions = np.array([draw.below(1 << 32) for _ in range(count)]) / 2**32
+        levels = self._levels[steps] + (self._levels[steps + 1] - self._levels[steps]) * fractions
+        return levels**2, levels.astype(np.float32)[:, None]
+
+
+class LikelihoodObjective(nn.Module):
+    """For flows: the negative log-likelihood of the waveform, in nats a sample, less its constant (WaveGlow eq. 7, WaveFlow eq. 6).
+
+    The network takes waveform (B, 1, T) and mel and gives the latent, as many values as the waveform, and the logarithm of the
+    determinant, of any shape: its sum is that of the batch. `sigma`: standard deviation of the latent.
+    """
+
+    def __init__(self, sigma: float = 1.0):
+        super().__init__()
+        self._sigma = sigma
+
+    def loss(self, network: Network, batch: Batch) -> Tensor:
+        latent, log_determinant = network(batch.waveform, batch.mel)
+        return latent.square().mean() / (2 * self._sigma**2) - log_determinant.sum() / latent.numel()

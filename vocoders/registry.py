@@ -1,5 +1,6 @@
 """The families this vcompress knows. A new one is its file and its line here; it is imported when it is asked for."""
 
+from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,14 @@ _FAMILIES = {
     "melgan": ".melgan",
     "hifigan": ".hifigan",
     "diffwave": ".diffwave",
+    "wavegrad": ".wavegrad",
+    "waveflow": ".waveflow",
+    "waveglow": ".waveglow",
+    "vocos": ".vocos",
 }
+
+
+OWN = "OWN"  # the size of an imported vocoder that is none of its family's
 
 
 def family_names() -> tuple[str, ...]:
@@ -33,8 +41,14 @@ def find_family(name: str) -> "Family":
     return import_module(_FAMILIES[check_family(name)], __package__).FAMILY
 
 
-def find_size(family: "Family", size: str) -> str:
-    """The size's name as the family spells it. Raises VcompressError when there is none, listing those there are."""
-    if size.upper() not in family.sizes:
+def find_size(family: "Family", size: str, own: bool = False) -> str:
+    """The size's name as the family spells it; `own`: or that of imported vocoders. Raises VcompressError when there is none, listing those there are."""
+    spelled = spell_size(size, (*family.sizes, OWN) if own else family.sizes)
+    if spelled is None:
         raise VcompressError(f"{family.title} has no size {size!r}; choose one of {', '.join(family.sizes)}.")
-    return size.upper()
+    return spelled
+
+
+def spell_size(size: str, sizes: Iterable[str]) -> str | None:
+    """The one of `sizes` that differs from `size` in case at most."""
+    return next((known for known in sizes if known.upper() == size.upper()), None)

@@ -97,7 +97,7 @@ def _make_training(
 ) -> Training:
     torch.manual_seed(plan.seed)
     network = before.build().train() if before else family.network(makes.config)
-    objective, batches = family.objective(makes.front_end), validation_batches(validation, plan)
+    objective, batches = makes.objective(), validation_batches(validation, plan)
     if not adversarial or family.adversary is None:
         return Training(network, objective, plan, batches, makes)
     adversary = family.adversary(makes.config, makes.front_end)

@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +96,8 @@ class Training(lightning.LightningModule):
     def facts(self) -> TrainingFacts:
         """What was done so far, counted from what the checkpoint already had behind it."""
         before = self._checkpoint.training if self._checkpoint else TrainingFacts()
-        objective = before.objective
-        return TrainingFacts(before.data, before.steps + self.steps, round(before.seconds + self.spent, 1), objective, self.last_validation, self.plan.seed)
+        done = {"steps": before.steps + self.steps, "seconds": round(before.seconds + self.spent, 1)}
+        return replace(before, **done, validation_loss=self.last_validation, seed=self.plan.seed)  # type: ignore[arg-type]
 
     def trained(self) -> Checkpoint:
         """The network as it is now. Needs the checkpoint that says what is trained."""

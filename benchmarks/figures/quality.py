@@ -10,7 +10,7 @@ from ..paired import absence, compare
 from ..records import read_records
 from ..report.claims import narrow_band_claims
 from ..report.panels import diffusion_steps
-from ..report.training import Training, trainings
+from ..report.training import Training, all_trainings
 from ..rows import Row, rows_of
 from ..table import ABSENT, difference_text
 from ..verdict import TRAINED, bound_of, judge
@@ -35,7 +35,7 @@ def write(root: Path) -> Section:
         *_titled("SNR against the own fp32 output, from the same noise", _snr(rows)),
         *_titled("DiffWave step by step: SNR in dB of the state that is fed back, after each network call", *_steps(rows)),
         *_titled("Does fake quantization improve DiffWave's narrow-band PESQ, as the earlier work has it?", "\n".join(f"- {claim}" for claim in claims)),
-        *_titled("Validation loss of QAT and its control", _curves(trainings(rows, root))),
+        *_titled("Validation loss of QAT and its control", _curves(all_trainings(root))),
     ]
     return Section(TITLE, text, blocks, shown, _command(root))
 
@@ -78,7 +78,7 @@ def _snr(rows: Sequence[Row]) -> str:
     for row in rows:
         if row.figure("snr_fp32") is None or row.recipe.endswith("fp32") or "control_" in row.recipe:
             continue
-        value, bound = row.value("snr_fp32"), SNR if "static" in row.recipe else None
+        value, bound = row.value("snr_fp32"), SNR if "static" in row.recipe or "mixed" in row.recipe else None
         lines.append([row.name, row.recipe, number(value, 1, absence(row, "snr_fp32")), f"≥ {bound:g}" if bound else "", at_least(value, bound)])
     return table(("Vocoder", "Recipe", "SNR (dB)", "Asked", ""), lines)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...errors import VcompressError
 from ...runtime.files import write_text
-from ..records import Record
+from ..records import ELSEWHERE, Record
 from ..rows import rows_of
 
 
@@ -23,9 +23,9 @@ def write_report(records: Sequence[Record], workspace_root: str | Path, out_fold
     """Write the three files, each whole or not at all.
 
     workspace_root: holds `audio/` and the runs; command: what repeats it all, printed on the page.
-    Raises VcompressError where there are no records, a package is missing, or the folder cannot be written.
+    Raises VcompressError where nothing is measured, a package is missing, or the folder cannot be written.
     """
-    if not records:
+    if all(record.known in ELSEWHERE for record in records):
         raise VcompressError("There are no records to report on; run vcompress bench first.")
     try:
         from .page import render

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from ..columns import STEP, Column, column_of
-from ..records import Record
+from ..records import PUBLISHED, Record
 from ..rows import Row, recipe_word, threads_of
 from ..table import cost_table, key_table, quality_table
 from ..verdict import OTHER_RECIPE, TRAINED, TRAINED_RECIPE, headline
@@ -37,6 +37,7 @@ def render(records: Sequence[Record], rows: Sequence[Row], workspace: Path, comm
     environment.filters["breakable"] = _breakable
     template = environment.from_string(_data("page.html.j2"))
     shown = [record for row in rows for figures in row.figures.values() for record in figures]
+    published = [record for record in records if record.known == PUBLISHED]
     trained = trainings(rows, workspace)
     return template.render(
         style=_data("page.css"),
@@ -56,7 +57,8 @@ def render(records: Sequence[Record], rows: Sequence[Row], workspace: Path, comm
         environment=_environment(shown),
         methods=_methods(shown),
         records=shown,
-        others=len(records) - len(shown),
+        published=published,
+        others=len(records) - len(shown) - len(published),
         time=max((record.time for record in shown), default=""),
         command=command,
         trained=TRAINED,

@@ -11,7 +11,7 @@ from ..verdict import TRAINED
 from .chart import Axis, Mark, lines, scatter
 from .training import Training
 
-SHAPES = {"fp32": "circle", "static": "square", "qat": "diamond", "control": "triangle", "dynamic": "down"}
+SHAPES = {"fp32": "circle", "static": "square", "qat": "diamond", "control": "triangle", "dynamic": "down", "mixed": "cross"}
 SERIES = 6  # colours that the style sheet has; further vocoders share them
 
 

@@ -1,7 +1,7 @@
 """How long QAT and its control trained, and their validation loss on the way, from the runs of a workspace."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,9 +33,19 @@ class Training:
 
 def trainings(rows: Sequence[Row], workspace: Path) -> list[Training]:
     """The newest run of each trained recipe among the rows, complete ones before those that were cut short."""
-    found = []
     wanted = dict.fromkeys((row.name, row.recipe.removeprefix(FOLDED)) for row in rows if "qat" in row.recipe)
+    return _newest(wanted, list(Workspace(workspace).runs()))
+
+
+def all_trainings(workspace: Path) -> list[Training]:
+    """The same for everything that was trained in a workspace, whether it was measured or not."""
     runs = list(Workspace(workspace).runs())
+    trained = {(str(run.facts.get("name")), str(run.facts.get("recipe"))) for run in runs if "qat" in str(run.facts.get("recipe"))}
+    return _newest(sorted(trained), runs)
+
+
+def _newest(wanted: Iterable[tuple[str, str]], runs: Sequence[Run]) -> list[Training]:
+    found = []
     for name, recipe in wanted:
         mine = [run for run in runs if (run.facts.get("name"), run.facts.get("recipe")) == (name, recipe)]
         if mine:

@@ -12,13 +12,17 @@ from .sampler import Tensors as Tensors
 _SAMPLERS = {
     "feed_forward": ".feed_forward",
     "diffusion": ".diffusion",
+    "noise_level": ".noise_level",
+    "waveflow": ".waveflow",
+    "waveglow": ".waveglow",
+    "istft": ".istft",
 }
 
 
 def make_sampler(settings: dict[str, Any], hop_length: int) -> Sampler:
     """The sampler that a manifest describes. Raises VcompressError for one that is unknown or whose settings are damaged."""
     name = settings.get("name")
-    if name not in _SAMPLERS:
+    if not isinstance(name, str) or name not in _SAMPLERS:
         raise VcompressError(f"This vcompress knows no sampler {name!r}; upgrade vcompress, or export the artifact again.")
     try:
         return import_module(_SAMPLERS[name], __package__).make(settings, hop_length)

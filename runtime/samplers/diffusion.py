@@ -15,13 +15,15 @@ class DiffusionSampler:
     """`conditioner` once, then `step` for each noise level, from the noisiest to the cleanest (DiffWave, algorithm 2).
 
     `noise` False leaves out the noise between the steps, as the public code does by mistake. `folded`: the step graph takes
-    the index of the step, its shifts being constants; else it takes the step's sinusoidal code.
+    the index of the step, its shifts being constants; else it takes the step's sinusoidal code. `clamp`: the waveform is kept in
+    [-1, 1] after every step, as in the code of lmnt-com/diffwave, not only after the last.
     """
 
     schedule: Schedule
     hop_length: int
     noise: bool = True
     folded: bool = False
+    clamp: bool = False
 
     def __post_init__(self) -> None:
         self.calls = {"conditioner": 1, "step": len(self.schedule.betas)}
@@ -41,12 +43,15 @@ class DiffusionSampler:
             if n > 0 and self.noise:
                 sigma = np.sqrt((1 - bars[n - 1]) / (1 - bars[n]) * (1 - alphas[n]))
                 audio = audio + np.float32(sigma) * draw.normal(shape)
+            if self.clamp:
+                audio = np.clip(audio, -1.0, 1.0)
             if on_step is not None:
                 on_step(n, audio.reshape(-1))
         return np.clip(audio.reshape(-1), -1.0, 1.0)
 
 
 def make(settings: dict[str, Any], hop_length: int) -> DiffusionSampler:
-    """Settings: betas, steps, noise, folded."""
+    """Settings: betas, steps, noise, folded, `clamp` where it is wanted, and `public` for the public code, which has no noise."""
     schedule = Schedule(tuple(map(float, settings["betas"])), tuple(map(float, settings["steps"])))
-    return DiffusionSampler(schedule, hop_length, bool(settings["noise"]), bool(settings["folded"]))
+    noise = bool(settings["noise"]) and not settings.get("public", False)
+    return DiffusionSampler(schedule, hop_length, noise, bool(settings["folded"]), bool(settings.get("clamp", False)))
