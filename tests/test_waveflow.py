@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.fx import Interpreter, Node
 from torch.utils.flop_counter import FlopCounterMode
 
+from vcompress.benchmarks.flops import executed_gflops_per_second
 from vcompress.compress.folded import FoldedVocoder
 from vcompress.compress.graph import PreparedGraph, source
 from vcompress.compress.prepared import PreparedVocoder, run_form
@@ -275,6 +276,14 @@ def test_qat_trains_forward_and_ships_rows(trained: tuple[Path, Artifact]) -> No
     waveform = synthesize(artifact, load("onnxruntime", artifact), tiny_mels(1)[0])
     assert np.isfinite(waveform).all() and waveform.any()
     assert set(artifact.manifest.graphs) == {"conditioner", "flow_0"}
+
+
+def test_what_is_executed_can_be_counted(trained: tuple[Path, Artifact]) -> None:
+    """Two layers' three convolutions, input and projection in three of four rows; the upsampler's three rows of two taps, once."""
+    c = 2
+    row = 2 * (9 * c * 2 * c + 80 * 2 * c + c * 2 * c) + c + 2 * c
+    found = executed_gflops_per_second(trained[1])
+    assert found == pytest.approx(2e-9 * 16000 * (row * 3 / 4 + 80 * 3 * 2), rel=0.02)
 
 
 def test_states_and_conditions_are_integers_with_one_scale_at_both_ends(trained: tuple[Path, Artifact]) -> None:

@@ -15,7 +15,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from .diffwave import MelUpsampler, pairwise_sum
 from .family import Family
-from .forms import Form, Nested
+from .forms import Form, Nested, nth
 from .objectives import LikelihoodObjective
 from .plan import TrainingPlan
 from .waveflow_plain import PlainInverse
@@ -190,7 +190,7 @@ def row_forms(network: nn.Module, config: WaveFlowConfig, frames: int = 8) -> li
     inputs |= {name: [torch.randn(1, config.channels, 1, width) for _ in layers] for name in ("older", "newer")}
     along = {name: {3: config.columns} for name in inputs}
     outputs, states = ("current", *(f"seen_{i}" for i in layers)), {f"{name}_{i}": f"seen_{i}" for name in ("older", "newer") for i in layers}
-    given = {"condition": "upsampler:leaky_relu_2" if len(config.upsample_strides) > 1 else "upsampler:leaky_relu"}
+    given = {"condition": nth("upsampler:leaky_relu", len(config.upsample_strides))}
     conditions = tuple(f"condition_{h}" for h in range(config.height))
     return [
         Form("conditioner", ConditionerForm(network), {"mel": torch.rand(1, config.n_mels, frames)}, {"mel": {2: 1}}, conditions),

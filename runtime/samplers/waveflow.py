@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -49,9 +50,9 @@ def _inverse(run: Run, graph: str, rows: Sequence[np.ndarray], conditions: Seque
     done, states = [rows[0]], Tensors()
     for row, condition in zip(rows[1:], conditions[1:], strict=True):
         outputs = run(graph, {"previous": done[-1], "latent": row, "condition": condition, **states})
-        done.append(outputs.pop("current"))
+        done.append(outputs["current"])
         states = {name.replace("newer", "older"): state for name, state in states.items() if name.startswith("newer")}
-        states |= {name.replace("seen", "newer"): state for name, state in outputs.items()}
+        states |= {name.replace("seen", "newer"): state for name, state in outputs.items() if name.startswith("seen")}
     return done
 
 
@@ -60,7 +61,7 @@ def _columns(rows: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(rows, axis=2).T.reshape(-1)
 
 
-def make(settings: dict, hop_length: int) -> WaveFlowSampler:
+def make(settings: dict[str, Any], hop_length: int) -> WaveFlowSampler:
     """Settings: height and flows, which are the network's, and sigma, not negative."""
     height, flows, sigma = int(settings["height"]), int(settings["flows"]), float(settings["sigma"])
     if height < 2 or flows < 1 or hop_length % height or not 0 <= sigma < np.inf:
