@@ -1,0 +1,1 @@
+"""Simulated boards: programs that stand in for a target's hardware, one file each."""
