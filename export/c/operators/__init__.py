@@ -1,0 +1,1 @@
+"""ONNX operator -> the steps that compute it."""
