@@ -59,5 +59,10 @@ def front(points: Sequence[Point], objectives: Sequence[Objective], groups: Sequ
     """
     costs = [_costs(point, objectives) for point in points]
     labels = [None] * len(points) if groups is None else list(groups)
-    known = [(label, cost) for label, cost in zip(labels, costs, strict=True) if cost is not None]
-    return [mine is not None and not any(label == theirs and _beats(cost, mine) for theirs, cost in known) for label, mine in zip(labels, costs, strict=True)]
+    kept: dict[Hashable, dict[tuple[float, ...], None]] = {}
+    # Whoever dominates a point sorts before it, and if that one is itself dominated, so is the point by a member of the front.
+    for label, cost in sorted(((label, cost) for label, cost in zip(labels, costs, strict=True) if cost is not None), key=lambda pair: pair[1]):
+        members = kept.setdefault(label, {})
+        if not any(_beats(member, cost) for member in members):
+            members[cost] = None
+    return [cost is not None and cost in kept[label] for label, cost in zip(labels, costs, strict=True)]
