@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import prod
 
 from ...errors import VcompressError
-from .lengths import Size
+from ..lengths import Size
 
 Sizes = tuple[Size, ...]
 

@@ -9,8 +9,8 @@ import onnx_ir as ir
 
 from ...errors import VcompressError
 from ..integer_graph import constant
+from ..lengths import Lengths, measure
 from .layout import Value, channels_last
-from .lengths import Lengths, measure
 from .operators import IN_INTEGERS, TRANSLATIONS
 from .operators.quantization import eight_bit_readers
 from .schema import Quantization

@@ -9,8 +9,8 @@ import onnx_ir as ir
 
 from ...errors import VcompressError
 from ..integer_graph import constant
+from ..lengths import Lengths, Size, is_fixed
 from .layout import Sizes, Value, groups, labels, regrouped, sizes_of, together, without_units
-from .lengths import Lengths, Size, is_fixed
 from .schema import FileBuilder, Quantization, TensorFacts
 
 ZERO_POINT_SHIFT = 128  # u8 in ONNX is s8 in TFLite: the same numbers

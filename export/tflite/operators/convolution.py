@@ -7,8 +7,9 @@ import onnx_ir as ir
 
 from ....errors import VcompressError
 from ...integer_graph import constant
+from ...interleave import interleaved_by, phases_first
+from ...lengths import Size
 from ..layout import Value, channels_last, sizes_of
-from ..lengths import Size
 from ..schema import Quantization
 from ..translator import Operation, Translator, dequantizer, quantization_of
 from .joining import pad_with_zeros
@@ -88,44 +89,17 @@ def convolution(t: Translator, operation: Operation) -> Value:
     return Value(output, shape, order, phases)
 
 
-def interleaved_by(node: ir.Node) -> int:
-    """s where all that becomes of the output is the interleave of a polyphase convolution: channel c s + r of time q goes to channel c of time q s + r."""
-    value = node.outputs[0]
-    reader = _only_reader(value)
-    if reader is not None and reader.op_type == "QuantizeLinear":
-        value = reader.outputs[0]
-        reader = _only_reader(value)
-    if reader is None or reader.op_type != "Reshape" or reader.inputs[0] is not value:
-        return 1
-    transpose, shape = _only_reader(reader.outputs[0]), constant(reader.inputs[1])
-    if transpose is None or transpose.op_type != "Transpose" or shape is None:
-        return 1
-    rank = shape.size
-    perm = list(transpose.attributes.get_ints("perm", ()) or ())
-    return int(shape[2]) if rank >= 4 and perm == [0, 1, *range(3, rank), 2] and shape[1] > 0 and shape[2] > 0 else 1
-
-
-def _only_reader(value: ir.Value) -> ir.Node | None:
-    uses = list(value.uses())
-    return uses[0].node if len(uses) == 1 and not value.is_graph_output() else None
-
-
-def _phases_first(array: np.ndarray, phases: int) -> np.ndarray:
-    """Output channel c s + r moves to r C + c."""
-    return array.reshape(-1, phases, *array.shape[1:]).swapaxes(0, 1).reshape(array.shape)
-
-
 def _weight(t: Translator, operation: Operation, phases: int, depthwise: bool) -> int:
     """(O, I, k) as (O, 1, k, I), (O, I, h, w) as (O, h, w, I); of a depthwise one (1, h, w, O). In a float region int8 weights are made floats on loading."""
     node = operation.node
     stored, quantization = _stored(node, 1)
-    array = _phases_first(stored, phases)
+    array = phases_first(stored, phases)
     array = array.reshape(*array.shape[:2], *(1,) * (4 - array.ndim), *array.shape[2:])
     array = array.transpose(1, 2, 3, 0) if depthwise else array.transpose(0, 2, 3, 1)
     if quantization is None:
         return t.constant(node.name or "weight", np.ascontiguousarray(array))
     scale = np.broadcast_to(quantization.scale, stored.shape[:1])
-    channels = Quantization(_phases_first(scale, phases), np.zeros(len(scale), np.int64), 3 if depthwise else 0)
+    channels = Quantization(phases_first(scale, phases), np.zeros(len(scale), np.int64), 3 if depthwise else 0)
     index = t.constant(node.name or "weight", np.ascontiguousarray(array), channels)
     if operation.integer:
         return index
@@ -141,15 +115,15 @@ def _bias(t: Translator, operation: Operation, phases: int) -> int:
     stored, scale = _stored(node, 2) if len(node.inputs) > 2 and node.inputs[2] is not None else (None, None)
     if not operation.integer:
         floats = np.zeros(channels, np.float32) if stored is None else stored * (scale.scale if scale is not None else np.float32(1))
-        return t.constant("bias", _phases_first(floats.astype(np.float32), phases))
+        return t.constant("bias", phases_first(floats.astype(np.float32), phases))
     assert quantization is not None
     if scale is None:
         source = dequantizer(node.inputs[0])
         assert source is not None
         scale = Quantization(quantization_of(source).scale * np.broadcast_to(quantization.scale, weight.shape[:1]), np.zeros(channels, np.int64))
     integers = np.zeros(channels, np.int32) if stored is None else stored
-    scales = _phases_first(np.broadcast_to(scale.scale, (channels,)), phases)
-    return t.constant("bias", _phases_first(integers, phases), Quantization(scales, np.zeros(channels, np.int64)))
+    scales = phases_first(np.broadcast_to(scale.scale, (channels,)), phases)
+    return t.constant("bias", phases_first(integers, phases), Quantization(scales, np.zeros(channels, np.int64)))
 
 
 def _stored(node: ir.Node, index: int) -> tuple[np.ndarray, Quantization | None]:

@@ -5,8 +5,8 @@ import onnx_ir as ir
 
 from ....errors import VcompressError
 from ...integer_graph import constant
+from ...lengths import Size
 from ..layout import Value, labels, sizes_of
-from ..lengths import Size
 from ..translator import Operation, Translator, dequantizer, quantization_of
 from .movement import slice_of
 from .quantization import eight_bits

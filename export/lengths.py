@@ -11,7 +11,7 @@ import onnx
 from onnx import numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
-from ...errors import VcompressError
+from ..errors import VcompressError
 
 LENGTHS = (32, 48)  # frames; the first is what a file says before it is told otherwise
 Size = tuple[int, ...]  # one number for each length; all alike where a size does not follow the frames
@@ -57,7 +57,7 @@ def _at(path: Path, frames: int) -> tuple[dict[str, tuple[int, ...]], dict[str, 
             model.graph.node.remove(node)
     unknown = next((node for node in model.graph.node for name in node.output if name and name not in shapes), None)
     if unknown is not None:
-        raise VcompressError(f"The shape of what {unknown.op_type} makes in {path} is not known beforehand, which TFLite needs; export to ONNX only.")
+        raise VcompressError(f"The shape of what {unknown.op_type} makes in {path} is not known beforehand, which other formats need; export to ONNX only.")
     return shapes, {name: array for name, array in integers.items() if name not in constants}
 
 
