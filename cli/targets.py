@@ -83,6 +83,8 @@ def _print(profile: "Profile") -> None:
 
     print(f"{profile.name}: {profile.title}, {profile.core}, {profile.instruction_set}")
     print(f"kind {profile.kind}, runs {profile.runtime}" + (f", requantization {profile.requantization}" if profile.requantization else ""))
+    if profile.model:
+        print(f"a machine is held against it by its /proc/device-tree/model: {profile.model}")
     for name, quantity in profile.quantities().items():
         print()
         if quantity.value is None:

@@ -1,5 +1,6 @@
 """Profiles: what a target has and what it sustains, one TOML file each, and for each figure its source."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -81,12 +82,15 @@ _COMMON = ("cores", "clock_hz", "ram_bytes", "idle_power", "load_power")
 _COMPUTER = ("bandwidth", "int8_macs_per_second", "fp32_macs_per_second")
 _MICROCONTROLLER = ("flash_bytes", "flash_taken_bytes", "ram_taken_bytes", "cycles_per_mac", "voltage")
 _WORDS = ("title", "kind", "core", "instruction_set", "runtime")
+_OPTIONAL_WORDS = ("requantization", "model")
 _MAY_BE_ZERO = ("flash_taken_bytes", "ram_taken_bytes", "idle_power")
 
 
 @dataclass(frozen=True)
 class Profile:
     """One target. `runtime`: what runs an artifact there, in words; `requantization`: the fixed-point multiply of its C code, mcu only.
+
+    `model`: a regular expression of what /proc/device-tree/model says there; "" where a machine cannot be held against the profile.
 
     The two rates are those of one core (of the whole device for a gpu), `bandwidth` that of its memory. `flash_taken_bytes` and
     `ram_taken_bytes`: what boot loader and core library keep of flash and RAM. `cycles_per_mac`: int8, all in, per multiply-accumulate.
@@ -104,6 +108,7 @@ class Profile:
     idle_power: Quantity
     load_power: Quantity
     requantization: str = ""
+    model: str = ""
     bandwidth: Quantity | None = None
     int8_macs_per_second: Quantity | None = None
     fp32_macs_per_second: Quantity | None = None
@@ -114,6 +119,10 @@ class Profile:
     voltage: Quantity | None = None
 
     def __post_init__(self) -> None:
+        try:
+            re.compile(self.model)
+        except re.error as error:
+            raise VcompressError(f"its model {self.model!r} is no regular expression ({error})") from None
         if self.kind not in KINDS:
             raise VcompressError(f"its kind is {self.kind!r}; choose one of {', '.join(KINDS)}")
         if self.is_mcu and self.requantization not in REQUANTIZATIONS:
@@ -208,7 +217,7 @@ def read_profile(path: Path) -> Profile:
 def _profile(name: str, raw: Mapping[str, Any]) -> Profile:
     if unknown := sorted(set(raw) - {field.name for field in fields(Profile)} | set(raw) & {"name"}):
         raise VcompressError(f"it has {unknown[0]!r}, which no profile has; see: vcompress targets atmega2560")
-    for word in (*_WORDS, *(("requantization",) if "requantization" in raw else ())):
+    for word in (*_WORDS, *(word for word in _OPTIONAL_WORDS if word in raw)):
         if not isinstance(raw.get(word), str) or not raw[word]:
             raise VcompressError(f"its {word} is missing or no text; write it in quotes")
     if absent := [field for field in _COMMON if field not in raw]:

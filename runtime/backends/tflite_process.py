@@ -1,12 +1,17 @@
-"""tflite-runtime, the predecessor of LiteRT, in a Python of its own: it wants Python 3.11 at most and numpy below 2."""
+"""tflite-runtime, the predecessor of LiteRT, in a process of its own: it wants Python 3.11 at most and numpy below 2.
+
+That process is of the Python that is named for it, or of this one where tflite-runtime is installed here, as on a board with a 32-bit system.
+"""
 
 import json
 import math
 import os
 import subprocess
+import sys
 import tempfile
 import weakref
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +33,7 @@ class TFLiteProcessSession:
 
     def __init__(self, artifact: Artifact, threads: int):
         graphs = [part for name in artifact.manifest.graphs for part in (name, str(artifact.derived_path("tflite", name)))]
-        python = os.environ.get(VARIABLE)
+        python = os.environ.get(VARIABLE) or (sys.executable if find_spec("tflite_runtime") else "")
         if not python:
             raise VcompressError(f"The back end tflite_runtime runs in a Python of its own; {HOW}.")
         self._artifact, self._said = artifact, tempfile.TemporaryFile()  # noqa: SIM115  (as long as the session)
