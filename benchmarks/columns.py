@@ -76,6 +76,8 @@ COLUMNS = (
     Column("speedup", "Speed-up", "speed", "max", "x", 2, meaning="time of fp32 (folded alike) over the row's, runs interleaved"),
     Column("thread_speedup", "Speed-up by threads", "speed", "max", "x", 2, meaning="time with the fewest threads over that with more, runs interleaved"),
     Column("call_ms", "Call", "speed", "min", "ms", 2, meaning="wall clock of one call of one graph"),
+    Column("flash_bytes", "Flash", "size", "min", "kB", 0, 1e3, "what has to lie in the flash of a microcontroller"),
+    Column("ram_bytes", "RAM", "size", "min", "kB", 1, 1e3, "what has to be held in RAM at once"),
     Column("executed_gflops_per_second", "Executed", "other", "min", "GFLOP/s", 2, meaning="what the artifact really computes per second of audio"),
 )
 

@@ -10,7 +10,7 @@ BACKEND = "model"  # no back end ran
 
 
 def modelled_records(found: Sequence[Fit]) -> list[Record]:
-    """The two ends of each RTF, and each memory's known bytes, a lower bound; what is not known is absent with its reason."""
+    """The two ends of each RTF, each memory's known bytes, a lower bound, and what there is of it; what is not known is absent with its reason."""
     return [record for one in found for record in (*_speed(one), *_memory(one))]
 
 
@@ -24,6 +24,7 @@ def _memory(one: Fit) -> Iterator[Record]:
         parts = ", ".join(part.name for part in budget.parts if part.bytes is not None)
         unknown = next((part.reason for part in budget.parts if part.bytes is None), "")
         yield _record(one, f"{budget.memory.lower()}_bytes", budget.needed if budget.known else None, "byte", f"{parts}; {budget.bound}", unknown)
+        yield _record(one, f"{budget.memory.lower()}_budget_bytes", budget.available, "byte", "of the target's profile, less what is taken there", "")
 
 
 def _record(one: Fit, metric: str, value: float | None, unit: str, method: str, reason: str, **settings: str) -> Record:

@@ -15,10 +15,12 @@ from typing import Any
 from ..errors import VcompressError
 
 SCHEMA = 1
+MEASURED = "measured"
+SIMULATED = "simulated"
 MODELLED = "modelled"
 PUBLISHED = "published"
-KNOWN = ("measured", "simulated", MODELLED, PUBLISHED)
-ELSEWHERE = (MODELLED, PUBLISHED)  # reckoned on paper, or measured by others on other clips: in no row beside what was measured here
+KNOWN = (MEASURED, SIMULATED, MODELLED, PUBLISHED)
+ELSEWHERE = (SIMULATED, MODELLED, PUBLISHED)  # of a machine that is not here, or measured by others on other clips: in no row beside what was measured here
 
 
 @dataclass(frozen=True)

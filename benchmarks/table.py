@@ -1,10 +1,11 @@
 """The tables of the page and of the terminal: cells of plain text, with the reason where a figure is absent."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .columns import BY_METRIC, COLUMNS, QUALITY, TIMES, Column, signed
 from .paired import Difference, absence, compare
+from .provenance import weakest
 from .rows import Row, recipe_word, row_named, threads_of
 from .verdict import Outcome, judge, raced, ratio
 
@@ -15,7 +16,7 @@ CONTROL_MARK = "↳ "  # a control stands right below the QAT row that it belong
 @dataclass(frozen=True)
 class Cell:
     """What a table shows at one place: `sub` is a smaller second line, `tip` shows when it is pointed at,
-    `note` is the reason of an absence, `mark` an outcome's name.
+    `note` is the reason of an absence, `mark` an outcome's name, `known` how the figure is known, empty where there is none.
     """
 
     text: str
@@ -23,6 +24,7 @@ class Cell:
     note: str = ""
     mark: str = ""
     tip: str = ""
+    known: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,20 +151,22 @@ def _with_delta(rows: Sequence[Row], column: Column) -> Callable[[Row], Cell]:
         cell, difference = _value(row, column), compare(rows, row, column.metric)
         if difference is None or difference.value is None:
             return cell
-        return Cell(cell.text, difference_text(difference, column), cell.note)
+        return replace(cell, sub=difference_text(difference, column))
 
     return make
 
 
 def _value(row: Row, column: Column) -> Cell:
-    value = row.value(column.metric)
-    return Cell(ABSENT, note=absence(row, column.metric)) if value is None else Cell(column.text(value))
+    record = row.figure(column.metric)
+    if record is None or record.value is None:
+        return Cell(ABSENT, note=absence(row, column.metric))
+    return Cell(column.text(record.value), known=record.known)
 
 
 def _rtf(row: Row) -> Cell:
     column, cell = BY_METRIC["rtf"], _value(row, BY_METRIC["rtf"])
     others = [f"{threads_of(r)} thr. {column.text(r.value)}" for r in row.figures.get("rtf", ())[1:] if r.value is not None]
-    return Cell(cell.text, ", ".join(others), cell.note)
+    return replace(cell, sub=", ".join(others))
 
 
 def _snr(row: Row, column: Column) -> Cell:
@@ -181,7 +185,8 @@ def _size_ratio(rows: Sequence[Row], row: Row) -> Cell:
     parts = [row.value(metric) for metric in ("weight_bytes", "scale_bytes", "bias_bytes")]
     weights = baseline.value("weight_bytes") if baseline else None
     own = [part for part in parts if part is not None]
-    return Cell(f"{1 / found:.3f}", f"weights {sum(own) / weights:.3f}" if weights and len(own) == len(parts) else "")
+    text = f"weights {sum(own) / weights:.3f}" if weights and len(own) == len(parts) else ""
+    return Cell(f"{1 / found:.3f}", text, known=_known(row, baseline, "file_bytes"))
 
 
 def _speed_ratio(rows: Sequence[Row], row: Row) -> Cell:
@@ -194,7 +199,7 @@ def _speed_ratio(rows: Sequence[Row], row: Row) -> Cell:
     found = ratio(rows, row, "rtf")
     if found is None:
         return Cell(ABSENT, note=_no_baseline(rows, row, "rtf"))
-    return Cell(f"{found:.2f}", "interleaved" if own and raced(row, threads_of(own)) else "")
+    return Cell(f"{found:.2f}", "interleaved" if own and raced(row, threads_of(own)) else "", known=_known(row, baseline, "rtf"))
 
 
 def _no_baseline(rows: Sequence[Row], row: Row, metric: str) -> str:
@@ -210,7 +215,13 @@ def _delta(rows: Sequence[Row], row: Row, column: Column, relative: bool = False
         return Cell("reference")
     if difference.value is None or (relative and difference.relative is None):
         return Cell(ABSENT, note=difference.reason or f"{column.label} of {difference.reference} is 0")
-    return Cell(difference_text(difference, column, relative), f"vs {recipe_word(difference.reference)}")
+    reference = row_named(rows, row.name, difference.reference)
+    return Cell(difference_text(difference, column, relative), f"vs {recipe_word(difference.reference)}", known=_known(row, reference, column.metric))
+
+
+def _known(row: Row, other: Row | None, metric: str) -> str:
+    """How a figure made of those of two rows is known."""
+    return weakest(record.known for of in (row, other) if of is not None and (record := of.figure(metric)) is not None)
 
 
 def difference_text(difference: Difference, column: Column, relative: bool = False) -> str:
