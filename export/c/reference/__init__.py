@@ -1,0 +1,1 @@
+"""What the C code computes, in numpy: the oracle that it equals bit for bit."""
