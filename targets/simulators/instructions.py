@@ -55,6 +55,6 @@ def read(out: Path) -> Counts:
                 single[kind] = int(count)
         total = single["total"]
     except (OSError, ValueError, KeyError, IndexError):
-        raise VcompressError(f"QEMU left no counts in {out}; it ended too early, or is none that takes plugins of QEMU 4.2 to 8.2 (Debian 12 has 7.2).") from None
+        raise VcompressError(f"QEMU left no counts in {out}; it ended too early, or takes no plugins as QEMU 4.2 to 8.2 does (Debian 12 has 7.2).") from None
     ordered = dict(sorted(mnemonics.items(), key=lambda pair: -pair[1]))
     return Counts(total, single.get("ranged"), tuple(marks), ordered)
