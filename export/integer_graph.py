@@ -52,7 +52,7 @@ def constant(value: ir.Value | None) -> np.ndarray | None:
     return None
 
 
-def _parameters(node: ir.Node) -> tuple[float, int] | None:
+def scale_and_zero_point(node: ir.Node) -> tuple[float, int] | None:
     """Scale and zero point of a per-tensor Q or DQ node."""
     scale, zero_point = constant(node.inputs[1]), constant(node.inputs[2]) if len(node.inputs) > 2 else None
     if scale is None or scale.size != 1 or zero_point is None:
@@ -64,7 +64,8 @@ def _same(a: tuple[float, int] | None, b: tuple[float, int] | None) -> bool:
     return a is not None and b is not None and a[1] == b[1] and abs(a[0] - b[0]) <= 1e-6 * b[0]
 
 
-def _dequantize(value: ir.Value | None) -> ir.Node | None:
+def dequantizer(value: ir.Value | None) -> ir.Node | None:
+    """The DequantizeLinear that makes a tensor."""
     producer = value.producer() if value is not None else None
     return producer if producer is not None and producer.op_type == "DequantizeLinear" else None
 
@@ -81,12 +82,12 @@ def _scaling_to_scale(graph: ir.Graph, node: ir.Node) -> None:
     """DQ(s) -> Mul by c -> Q(c s): the integers are the same; whoever reads them uses c s."""
     if node.op_type not in ("Mul", "Div"):
         return
-    source, target, factor = _dequantize(node.inputs[0]), _quantize(node), constant(node.inputs[1])
+    source, target, factor = dequantizer(node.inputs[0]), _quantize(node), constant(node.inputs[1])
     if source is None or target is None or factor is None or factor.size != 1 or source.inputs[0] is None:
         return
     number = float(factor.reshape(()))
-    parameters = _parameters(source)
-    if parameters and _same((parameters[0] * (number if node.op_type == "Mul" else 1 / number), parameters[1]), _parameters(target)):
+    parameters = scale_and_zero_point(source)
+    if parameters and _same((parameters[0] * (number if node.op_type == "Mul" else 1 / number), parameters[1]), scale_and_zero_point(target)):
         ir.convenience.replace_all_uses_with(target.outputs[0], source.inputs[0])
 
 
@@ -94,8 +95,8 @@ def _movement_on_integers(graph: ir.Graph, node: ir.Node) -> None:
     """DQ -> data movement -> Q with one scale: move the integers."""
     if node.op_type not in MOVEMENT:
         return
-    source, target = _dequantize(node.inputs[0]), _quantize(node)
-    if source is None or target is None or source.inputs[0] is None or not _same(_parameters(source), _parameters(target)):
+    source, target = dequantizer(node.inputs[0]), _quantize(node)
+    if source is None or target is None or source.inputs[0] is None or not _same(scale_and_zero_point(source), scale_and_zero_point(target)):
         return
     if node.op_type == "Pad" and (node.attributes.get_string("mode", "constant") == "constant" or source.inputs[0].dtype == ir.DataType.INT16):
         return  # a constant would have to be the zero point; ONNX Runtime pads no int16
@@ -108,8 +109,8 @@ def _joining_on_integers(graph: ir.Graph, node: ir.Node) -> None:
     """DQ, DQ, ... -> Concat -> Q, all with one scale: join the integers."""
     if node.op_type != "Concat":
         return
-    sources, target = [_dequantize(value) for value in node.inputs], _quantize(node)
-    if target is None or not all(source is not None and _same(_parameters(source), _parameters(target)) for source in sources):
+    sources, target = [dequantizer(value) for value in node.inputs], _quantize(node)
+    if target is None or not all(source is not None and _same(scale_and_zero_point(source), scale_and_zero_point(target)) for source in sources):
         return
     for index, source in enumerate(sources):
         assert source is not None
@@ -122,9 +123,9 @@ def _tanh_to_sigmoid(graph: ir.Graph, node: ir.Node) -> None:
     """tanh(x) = 2 sigmoid(2 x) - 1: with these scales the very same integers, and ONNX Runtime has an integer Sigmoid, no integer Tanh."""
     if node.op_type != "Tanh":
         return
-    source, target = _dequantize(node.inputs[0]), _quantize(node)
-    parameters = _parameters(source) if source is not None else None
-    if source is None or target is None or parameters is None or not _same((TANH_SCALE, TANH_ZERO_POINT), _parameters(target)):
+    source, target = dequantizer(node.inputs[0]), _quantize(node)
+    parameters = scale_and_zero_point(source) if source is not None else None
+    if source is None or target is None or parameters is None or not _same((TANH_SCALE, TANH_ZERO_POINT), scale_and_zero_point(target)):
         return
     double = _scalar(graph, np.float32(2 * parameters[0]))
     wider = ir.Node("", "DequantizeLinear", [source.inputs[0], double, source.inputs[2]])
@@ -156,7 +157,7 @@ def _integer_input(graph: ir.Graph, value: ir.Value) -> None:
     """input -> Q -> ...: the input itself is the integer; who reads it as a float reads what the integer stands for."""
     uses = [(use.node, use.idx) for use in value.uses()]
     quantizers = [node for node, _ in uses if node.op_type == "QuantizeLinear"]
-    if not quantizers or not all(_same(_parameters(quantizers[0]), _parameters(node)) for node in quantizers):
+    if not quantizers or not all(_same(scale_and_zero_point(quantizers[0]), scale_and_zero_point(node)) for node in quantizers):
         raise VcompressError(f"Input {value.name} is handed over as integers but has not one scale here; report this with the vocoder's configuration.")
     floats = [(node, index) for node, index in uses if node.op_type != "QuantizeLinear"]
     shape = value.shape
@@ -181,7 +182,7 @@ def _integer_input(graph: ir.Graph, value: ir.Value) -> None:
 def _integer_output(graph: ir.Graph, index: int) -> None:
     """... -> Q -> DQ -> output: the integer itself is the output."""
     value = graph.outputs[index]
-    source = _dequantize(value)
+    source = dequantizer(value)
     if source is None or source.inputs[0] is None:
         raise VcompressError(f"Output {value.name} is handed over as integers but is a float here; report this with the vocoder's configuration.")
     integer, name = source.inputs[0], value.name

@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from ...errors import VcompressError
 from ..integer_graph import constant
+from ..integer_graph import dequantizer as dequantizer
 from ..lengths import Lengths, Size, is_fixed
 from .layout import Sizes, Value, groups, labels, regrouped, sizes_of, together, without_units
 from .schema import FileBuilder, Quantization, TensorFacts
@@ -251,12 +252,6 @@ class Translator:
             output = self.tensor(facts.name, sizes, facts.dtype, facts.quantization)
             self._made[key] = self.emit("TRANSPOSE", [source, self.integers(*perm)], output, "TransposeOptions")
         return self._made[key]
-
-
-def dequantizer(value: ir.Value | None) -> ir.Node | None:
-    """The DequantizeLinear that makes a tensor."""
-    producer = value.producer() if value is not None else None
-    return producer if producer is not None and producer.op_type == "DequantizeLinear" else None
 
 
 def quantization_of(node: ir.Node) -> Quantization:
