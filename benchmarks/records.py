@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import VcompressError
 
 SCHEMA = 1
+HOST = "host"  # the target that is the machine itself
 MEASURED = "measured"
 SIMULATED = "simulated"
 MODELLED = "modelled"

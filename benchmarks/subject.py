@@ -1,9 +1,11 @@
 """One artifact on the bench: its settings, its sessions, what it made of the reference clips, and the fp32 it is compared with."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +15,13 @@ from ..runtime.audio import resample
 from ..runtime.backends import Session, load
 from ..runtime.samplers import make_sampler
 from ..runtime.synthesis import synthesize
+from .energy.trial import SECONDS, WINDOWS
+from .records import HOST
 from .references import RATE, References
 
 FOLDED = "folded_"
+# Presets: papers, ten clips of ten seconds, all of them timed (Douwes 2023, Table 8)
+PROTOCOLS: dict[str, dict[str, Any]] = {"papers": {"seconds": 10.0, "repeats": 10, "patience": math.inf}}
 
 
 @dataclass(frozen=True)
@@ -24,10 +30,13 @@ class BenchSettings:
 
     threads: every number of threads to time with; seed: of the noise (clip i draws with seed + i); seconds: audio a timed run makes;
     repeats: timed runs, fewer (but at least 3) once `patience` seconds are spent; families: which of bench.FAMILIES, None for all but speedup.
+    batch: utterances made at once; protocol: the preset that this is, of PROTOCOLS.
+    windows, window_seconds: of energy (energy/trial.py); meter_log, meter_offset: a meter at the supply (energy/meter_log.py);
+    power_of: the target whose profile says what this machine draws, for energy where nothing meters it.
     """
 
     backend: str = "onnxruntime"
-    target: str = "host"
+    target: str = HOST
     threads: tuple[int, ...] = (1,)
     seed: int = 0
     seconds: float = 2.0
@@ -35,12 +44,32 @@ class BenchSettings:
     warmup: int = 2
     patience: float = 20.0
     families: tuple[str, ...] | None = None
+    batch: int = 1
+    protocol: str = ""
+    windows: int = WINDOWS
+    window_seconds: float = SECONDS
+    meter_log: str = ""
+    meter_offset: float | None = None
+    power_of: str = ""
 
     def __post_init__(self) -> None:
         if not self.threads or min(self.threads) < 1:
             raise VcompressError(f"A benchmark cannot run with {list(self.threads)} threads; give numbers from 1 on.")
         if self.seconds <= 0 or self.repeats < 1 or self.warmup < 0:
             raise VcompressError("A benchmark needs seconds above 0, at least 1 repeat and no negative warm-up; correct the settings.")
+        if self.batch < 1 or self.windows < 1 or not 0 < self.window_seconds < math.inf:
+            raise VcompressError("A benchmark needs batches of at least 1, and at least 1 window of more than 0 s; correct the settings.")
+        if self.protocol not in PROTOCOLS and self.protocol:
+            raise VcompressError(f"There is no protocol {self.protocol!r}; choose one of {', '.join(PROTOCOLS)}.")
+
+    @property
+    def special(self) -> dict[str, Any]:
+        """What makes a timed figure another than the usual one, for the settings of its record."""
+        return {**({"protocol": self.protocol} if self.protocol else {}), **({"batch": self.batch} if self.batch > 1 else {})}
+
+    def following(self, protocol: str) -> "BenchSettings":
+        """These settings under a preset. Raises VcompressError for one that is unknown."""
+        return replace(self, protocol=protocol, **PROTOCOLS.get(protocol, {}))
 
 
 @dataclass
@@ -54,6 +83,7 @@ class Subject:
     fp32: "Subject | None" = None
     folder: Path | None = None
     kept: bool = False
+    timings: dict[tuple[int, str], Any] = field(default_factory=dict)  # of rtf.timing
     _sessions: dict[int, Session] = field(default_factory=dict)
 
     def session(self, threads: int | None = None) -> Session:

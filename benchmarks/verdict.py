@@ -93,19 +93,24 @@ def _outcome(loss: float | None, half_width: float, bound: float) -> Outcome:
     return Outcome.KEPT if loss + half_width <= bound else Outcome.UNSURE
 
 
+def quantized(rows: Sequence[Row]) -> list[Row]:
+    """The rows in 8 bits; a control is none, though its name says which recipe it belongs to."""
+    return [row for row in rows if "w8" in row.recipe and "control_" not in row.recipe]
+
+
 def headline(rows: Sequence[Row]) -> str:
     """One sentence: how much smaller and faster int8 is, and what became of the quality. Speed at the fewest threads measured."""
-    quantized = [row for row in rows if "w8" in row.recipe and "control_" not in row.recipe]
-    if not quantized:
+    found = quantized(rows)
+    if not found:
         return "Nothing quantized has been measured yet; make some with vcompress quantize and vcompress qat, then vcompress bench."
     parts = []
-    if smaller := _range(rows, quantized, "file_bytes"):
+    if smaller := _range(rows, found, "file_bytes"):
         parts.append(f"{smaller} smaller")
-    if faster := _range(rows, quantized, "rtf"):
+    if faster := _range(rows, found, "rtf"):
         parts.append(f"{faster} as fast")
-    vocoders = len({row.name for row in quantized})
+    vocoders = len({row.name for row in found})
     costs = f"int8 makes {vocoders} vocoder{'s' * (vocoders > 1)} {' and '.join(parts)}" if parts else f"int8 of {vocoders} vocoders"
-    verdicts = [(row, judge(rows, row).outcome) for row in quantized]
+    verdicts = [(row, judge(rows, row).outcome) for row in found]
     judged = [outcome for _, outcome in verdicts if outcome in (Outcome.KEPT, Outcome.UNSURE, Outcome.LOST)]
     quality = []
     if judged:
@@ -131,8 +136,8 @@ def raced(row: Row, threads: int) -> float | None:
     return next((record.value for record in row.figures.get("speedup", ()) if threads_of(record) == threads), None)
 
 
-def _range(rows: Sequence[Row], quantized: Sequence[Row], metric: str) -> str:
-    ratios = sorted(found for row in quantized if (found := ratio(rows, row, metric)))
+def _range(rows: Sequence[Row], chosen: Sequence[Row], metric: str) -> str:
+    ratios = sorted(found for row in chosen if (found := ratio(rows, row, metric)))
     if not ratios:
         return ""
     low, high = f"{ratios[0]:.1f}", f"{ratios[-1]:.1f}"
