@@ -62,7 +62,7 @@ def decompose(factor: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
     if not (np.isfinite(factor).all() and (factor >= 0).all()):
         raise VcompressError("a scale of this graph is negative or not a number: quantize it again")
     widest = WIDEST[bits]
-    mantissa, exponent = np.frexp(factor)  # factor = mantissa 2^exponent, mantissa in [0.5, 1)
+    exponent = np.frexp(factor)[1]  # factor is in [0.5, 1) times 2 to it
     shift = np.clip(bits - exponent.astype(np.int64), None, widest)
     multiplier = np.rint(np.ldexp(factor, shift)).astype(np.int64)
     carried = multiplier == 1 << bits  # rounding went up to the next power of two
