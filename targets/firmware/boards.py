@@ -38,10 +38,12 @@ class Board:
 @cache
 def boards() -> dict[str, Board]:
     """Every board by the name of its target."""
-    raw: dict[str, dict[str, Any]] = tomllib.loads(BOARDS.read_text(encoding="utf-8"))
-    return {
-        name: Board(**{"name": name, **{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}}) for name, row in raw.items()
-    }
+    return {name: _board(name, row) for name, row in tomllib.loads(BOARDS.read_text(encoding="utf-8")).items()}
+
+
+def _board(name: str, row: dict[str, Any]) -> Board:
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    return Board(name=name, **fields)
 
 
 def find_board(target: str) -> Board:

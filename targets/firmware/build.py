@@ -20,7 +20,7 @@ HEADER = "vcompress.h"
 COMMON_FLAGS = ("-std=gnu99", "-Wall", "-Wextra", "-ffunction-sections", "-fdata-sections", "-g0")
 LIBRARY, BOARD = "library", "board"  # folders of objects
 MEL_SECTIONS = (".mel", ".text.zzz_mel")
-CONSTANTS = ("rodata", "progmem")
+CONSTANTS = ("rodata", "progmem", "vc_flash")
 
 
 @dataclass(frozen=True)

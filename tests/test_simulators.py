@@ -1,0 +1,157 @@
+"""Boards that are simulated: a small vocoder in C runs on each as its twin in numpy does, and what goes wrong is said in one sentence."""
+
+import shutil
+import subprocess
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_firmware
+
+from vcompress.errors import VcompressError
+from vcompress.targets.firmware.boards import Board, boards, find_board
+from vcompress.targets.firmware.build import Image, build
+from vcompress.targets.firmware.linking import read_map
+from vcompress.targets.firmware.outcome import read_outcome
+from vcompress.targets.profile import Profile, Quantity, find_profile
+from vcompress.targets.simulators import instructions, simulate
+from vcompress.targets.simulators.program import Run
+
+FRAMES = 5
+NEEDS = {"simavr": "/usr/include/simavr/sim_avr.h", "qemu-system-arm": ""}  # those of npm are in tests/mcu: they are fetched on first use
+
+
+def need(*programs: str) -> None:
+    for program in programs:
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+
+
+def image(name: str, folder: Path, profile: Profile | None = None, more: str = "") -> Image:
+    library = tiny_firmware.write_library(folder / "library", more)
+    return build(library, profile or find_profile(name), tiny_firmware.mel(FRAMES), folder / "built")
+
+
+def shrunk(name: str, **bytes_of: int) -> Profile:
+    """A target with less memory, nothing of it taken."""
+    small = {f"{memory}_bytes": Quantity(value, source="a test") for memory, value in bytes_of.items()}
+    none = {f"{memory}_taken_bytes": Quantity(0, source="a test") for memory in bytes_of}
+    return replace(find_profile(name), **small, **none)
+
+
+@pytest.mark.parametrize("board", [board for board in boards().values() if board.simulator in NEEDS], ids=lambda board: board.name)
+def test_a_board_says_what_the_twin_says(board: Board, tmp_path: Path) -> None:
+    need(board.compiler, board.simulator)
+    if NEEDS[board.simulator] and not Path(NEEDS[board.simulator]).is_file():
+        pytest.skip(f"the headers of {board.simulator} are not installed")
+    built = image(board.name, tmp_path)
+    lines: list[str] = []
+    outcome = read_outcome(simulate(board.simulator, built.program, lines.append), FRAMES)
+    assert np.array_equal(outcome.samples, tiny_firmware.twin(tiny_firmware.mel(FRAMES)))
+    assert sum(line.startswith("s") and len(line) > 2 for line in lines) >= FRAMES
+    assert len(outcome.pushes) == FRAMES and len(outcome.flushes) == tiny_firmware.TAIL + 1
+    assert all(cost > 0 for cost in (outcome.start, *outcome.pushes, *outcome.flushes))
+    assert 0 < outcome.stack < outcome.stack + outcome.left + sum(built.ram.values()) <= find_profile(board.name).ram
+
+
+@pytest.mark.parametrize("name", ["atmega2560", "nano-33-ble"])
+def test_every_byte_of_the_program_is_in_one_part(name: str, tmp_path: Path) -> None:
+    need(find_board(name).compiler)
+    built = image(name, tmp_path)
+    assert sum(built.flash.values()) == built.program.binary.stat().st_size
+    assert built.flash["mel of the test"] == FRAMES * tiny_firmware.BANDS
+    assert built.ram["vocoder"] == 4 * tiny_firmware.BANDS + {"atmega2560": 2 + tiny_firmware.BANDS, "nano-33-ble": 4}[name]  # an AVR's constants lie in RAM
+
+
+@pytest.mark.parametrize("name", ["atmega2560", "nano-33-ble"])
+def test_a_program_that_is_too_large_is_told_with_its_numbers(name: str, tmp_path: Path) -> None:
+    need(find_board(name).compiler)
+    fits = image(name, tmp_path / "fits")
+    flash, ram = sum(fits.flash.values()), sum(fits.ram.values())
+    with pytest.raises(VcompressError, match=rf"needs {flash:,} bytes of flash where {name} has {flash - 100:,} \(100 too many\)"):
+        image(name, tmp_path, shrunk(name, flash=flash - 100))
+    with pytest.raises(VcompressError, match=rf"bytes of RAM where {name} has {ram - 20:,} \(2[0-9] too many\)"):
+        image(name, tmp_path, shrunk(name, ram=ram - 20))
+
+
+def test_code_that_does_not_compile_is_told(tmp_path: Path) -> None:
+    need("avr-gcc")
+    with pytest.raises(VcompressError, match=r"Vocoder\.c cannot be compiled for atmega2560 \(.*error.*\)"):
+        image("atmega2560", tmp_path, more="int;;what is this")
+
+
+def test_a_folder_without_a_vocoder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(VcompressError, match=r"holds no vocoder in C.*vcompress export"):
+        build(tmp_path, find_profile("pico"), tiny_firmware.mel(), tmp_path)
+
+
+def test_a_target_without_a_simulator_is_refused() -> None:
+    with pytest.raises(VcompressError, match="No simulator stands in for esp32-s3"):
+        find_board("esp32-s3")
+
+
+def test_a_missing_tool_is_named_with_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(VcompressError, match="avr-gcc is not installed; install it with: apt-get install gcc-avr"):
+        image("atmega2560", tmp_path)
+
+
+def printed(made: np.ndarray, **changes: str) -> str:
+    figures = {
+        "crc": f"{zlib.crc32(made.astype('<i2').tobytes()):08x}",
+        "samples": f"{len(made):08x}",
+        "stack": "00000040",
+        "left": "00000100",
+        **changes,
+    }
+    rows = ["s" + "".join(f"{int(sample) & 0xFFFF:04x}" for sample in row) for row in (made[:2], made[2:], made[:0])]
+    return "\n".join([*rows, *(f"{name} {value}" for name, value in figures.items()), "end"]) + "\n"
+
+
+def test_what_was_printed_is_read_back() -> None:
+    samples = np.array([-32768, -1, 0, 32767], np.int16)
+    outcome = read_outcome(Run(printed(samples), (0, 1, 10, 15, 20, 27, 30, 31), "cycles"), 2)
+    assert np.array_equal(outcome.samples, samples)
+    assert (outcome.start, outcome.pushes, outcome.flushes, outcome.total) == (1, (5, 7), (1,), 13)
+    assert (outcome.stack, outcome.left) == (64, 256)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [({"crc": "00000000"}, "CRC-32"), ({"samples": "00000003"}, "not the 3 that were made"), ({"left": "00000000"}, "stack ran into")],
+)
+def test_what_was_printed_wrongly_is_refused(changes: dict[str, str], sentence: str) -> None:
+    with pytest.raises(VcompressError, match=sentence):
+        read_outcome(Run(printed(np.arange(4, dtype=np.int16), **changes), (0, 1, 2, 3, 4, 5, 6, 7), "cycles"), 2)
+
+
+def test_a_program_that_breaks_off_is_refused() -> None:
+    with pytest.raises(VcompressError, match="broke off after 1 of 2 frames"):
+        read_outcome(Run("s0001\nfault\n", (0, 1), "cycles"), 2)
+
+
+def test_a_file_that_is_no_map_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "some.map"
+    path.write_text("Archive member included\n")
+    with pytest.raises(VcompressError, match="is no linker map"):
+        read_map(path)
+
+
+def test_the_plugin_counts_what_is_executed(tmp_path: Path) -> None:
+    need("qemu-x86_64", "cc")
+    source, program, out = tmp_path / "loop.c", tmp_path / "loop", tmp_path / "counts"
+    source.write_text('void _start(void) { __asm__ volatile("mov $1000, %ecx\\n1: dec %ecx\\njnz 1b\\nmov $60, %eax\\nxor %edi, %edi\\nsyscall"); }\n')
+    subprocess.run(["cc", "-O1", "-nostdlib", "-static", "-fcf-protection=none", "-o", program, source], check=True)
+    subprocess.run(["qemu-x86_64", *instructions.option(instructions.build(), out, mnemonics=True), str(program)], check=True)
+    counts = instructions.read(out)
+    assert counts.mnemonics["decl"] == 1000
+    assert counts.total == sum(counts.mnemonics.values()) and 2004 <= counts.total < 2010
+
+
+def test_counts_that_are_not_there_are_told(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("")
+    for name in ("absent", "empty"):
+        with pytest.raises(VcompressError, match="QEMU left no counts"):
+            instructions.read(tmp_path / name)
