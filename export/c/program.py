@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-LOWEST, HIGHEST = {8: -128, 16: -32768}, {8: 127, 16: 32767}
-
 
 @dataclass(frozen=True)
 class Tensor:
@@ -59,14 +57,12 @@ class Step:
 class Convolution(Step):
     """Row t of the output: sum over taps k of weights[:, k] times input row t - before + k dilation, plus bias, times factor, plus zero point.
 
-    weights: int8 (out, taps, in / groups); bias: int32 (out,) with the zero point of the input worked in; factor: float64 (out,), s_x s_w / s_y;
-    bound: the largest |sum|, proved from weights and the range of the input.
+    weights: int8 (out, taps, in / groups); bias: int32 (out,), before the input's zero point is worked in; factor: float64 (out,), s_x s_w / s_y.
     """
 
     weights: np.ndarray
     bias: np.ndarray
     factor: np.ndarray
-    bound: int
     dilation: int = 1
     before: int = 0
     groups: int = 1
@@ -91,17 +87,17 @@ class Table(Step):
 
 @dataclass(frozen=True)
 class Curve(Step):
-    """A function of 16-bit inputs by linear interpolation between 257 values, int16, at input = -32768, -32512, ... 32768."""
+    """A function of 16-bit inputs: straight lines between values, int16 (2^n + 1,), at even steps from -32768 to 32768."""
 
     values: np.ndarray
 
 
 @dataclass(frozen=True)
-class Slopes(Step):
-    """16-bit input: times `positive` where it is above 0, times `negative` elsewhere, plus the output's zero point: ReLU, leaky ReLU, another scale."""
+class Scaled(Step):
+    """(input - its zero point) times factor, below zero times `slope` besides, plus the output's zero point: ReLU, leaky ReLU, another scale."""
 
-    positive: float
-    negative: float
+    factor: float
+    slope: float = 1.0
 
 
 @dataclass(frozen=True)
