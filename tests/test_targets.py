@@ -14,7 +14,7 @@ from vcompress.errors import VcompressError
 from vcompress.targets.profile import KINDS, PROFILES, UNITS, Quantity, _profile, built_in, find_profile, needed, read_profile
 
 WANTED = {"rpi-1b", "rpi-2b", "rpi-3b", "rpi-4b", "rpi-5", "desktop-cpu", "desktop-gpu", "atmega1280", "atmega2560", "nano-33-ble", "pico", "portenta-h7"}
-WANTED |= {"esp32-s3"}
+WANTED |= {"esp32-s3", "microbit", "due"}
 OWN = """
 title = "A board of my own"
 kind = "mcu"
