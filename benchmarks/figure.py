@@ -44,7 +44,7 @@ class Planned:
     """One figure that a bench can take.
 
     measure: takes it; settings: what else than the artifact it depends on; clips: hash of the reference clips;
-    window: seconds of audio; missing: why it cannot be had, known without trying.
+    window: seconds of audio; missing: why it cannot be had, known without trying; known: how, one of records.KNOWN.
     """
 
     metric: str
@@ -55,3 +55,4 @@ class Planned:
     clips: str = ""
     window: float | None = None
     missing: str = ""
+    known: str = "measured"

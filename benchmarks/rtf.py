@@ -1,41 +1,54 @@
 """Time: real-time factor, CPU seconds per second of audio, and milliseconds of one graph call."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from ..runtime.backends import ELSEWHERE
 from ..runtime.synthesis import synthesize
+from .conditions import watched
 from .figure import Figure, Planned
 from .subject import Subject
-from .workload import frames_of, graph_inputs, steady_mel
+from .workload import Batched, frames_of, graph_inputs, steady_mel
 
 LEAST_REPEATS = 3
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of each timed run: wall clock, and CPU of all threads of the process; `audio`: seconds of audio a run makes."""
+    """Seconds of each timed run: wall clock, and CPU of all threads of the process; `audio`: seconds of audio a run makes.
+
+    `conditions`: of the machine before and after (conditions.py).
+    """
 
     wall: tuple[float, ...]
     cpu: tuple[float, ...]
     audio: float
+    conditions: dict[str, str] = field(default_factory=dict)
 
     @property
     def rtf(self) -> Figure:
         """Seconds of synthesis per second of audio: median."""
-        return Figure.median_of([seconds / self.audio for seconds in self.wall])
+        return self._median([seconds / self.audio for seconds in self.wall])
 
     @property
     def cpu_per_second(self) -> Figure:
         """CPU seconds per second of audio: median."""
-        return Figure.median_of([seconds / self.audio for seconds in self.cpu])
+        return self._median([seconds / self.audio for seconds in self.cpu])
+
+    def cores_held(self, threads: int) -> Figure:
+        """Hours that cores are held, busy or not, for an hour of audio: median."""
+        return Figure.median_of([threads * seconds / self.audio for seconds in self.wall])
 
     @property
     def milliseconds(self) -> Figure:
         """Milliseconds of a run: median."""
-        return Figure.median_of([1e3 * seconds for seconds in self.wall])
+        return self._median([1e3 * seconds for seconds in self.wall])
+
+    def _median(self, samples: list[float]) -> Figure:
+        return replace(Figure.median_of(samples), environment=self.conditions)
 
 
 def time_runs(run: Callable[[], object], audio: float, repeats: int = 10, warmup: int = 2, patience: float = 20.0) -> Timing:
@@ -70,26 +83,35 @@ def prepare(subject: Subject, threads: int, graph: str = "") -> tuple[Callable[[
     if graph:
         inputs = graph_inputs(subject.artifact, session, frames)[graph]
         return lambda: session.run(graph, inputs), audio
-    mel = steady_mel(front_end, frames)
-    return lambda: synthesize(subject.artifact, session, mel, subject.settings.seed), audio
+    mel, count = steady_mel(front_end, frames), subject.settings.batch
+    running = session if count == 1 else Batched(session, count, subject.settings.backend)
+    return lambda: synthesize(subject.artifact, running, mel, subject.settings.seed), count * audio
+
+
+def timing(subject: Subject, threads: int, graph: str = "") -> Timing:
+    """The times of the synthesis, or of one call of `graph`, taken once for all the figures that are made of them."""
+    if (threads, graph) not in subject.timings:
+        settings = subject.settings
+        run, audio = prepare(subject, threads, graph)
+        timed, conditions = watched(lambda: time_runs(run, audio, settings.repeats, settings.warmup, settings.patience))
+        subject.timings[threads, graph] = replace(timed, conditions=conditions)
+    return subject.timings[threads, graph]
 
 
 def plan(subject: Subject) -> Iterator[Planned]:
     """`rtf` and `cpu_seconds_per_second` of the whole synthesis for each number of threads; `call_ms_<graph>` where there are several graphs."""
     settings, graphs = subject.settings, subject.artifact.manifest.graphs
-    how = f"median of up to {settings.repeats} runs after {settings.warmup} to warm up, one process"
-
-    @cache
-    def timing(threads: int, graph: str = "") -> Timing:
-        return time_runs(*prepare(subject, threads, graph), settings.repeats, settings.warmup, settings.patience)
+    up_to = "up to " if settings.patience < math.inf else ""
+    how = f"median of {up_to}{settings.repeats} runs after {settings.warmup} to warm up, one process"
 
     def planned(metric: str, unit: str, method: str, threads: int, figure: Callable[[Timing], Figure], graph: str = "", missing: str = "") -> Planned:
-        settled = {"threads": threads}
-        return Planned(metric, unit, f"{method}, {how}", lambda: figure(timing(threads, graph)), settled, window=settings.seconds, missing=missing)
+        settled, whole = {"threads": threads, **settings.special}, f"{method}, {how}"
+        return Planned(metric, unit, whole, lambda: figure(timing(subject, threads, graph)), settled, window=settings.seconds, missing=missing)
 
     for threads in settings.threads:
         yield planned("rtf", "s/s", "wall clock of the synthesis over its audio", threads, lambda t: t.rtf)
         elsewhere = ELSEWHERE.get(settings.backend, "")
         yield planned("cpu_seconds_per_second", "s/s", "CPU time of all threads over the audio", threads, lambda t: t.cpu_per_second, missing=elsewhere)
+        yield planned("core_hour_ratio", "h/h", "threads x RTF: hours of cores for an hour of audio", threads, partial(Timing.cores_held, threads=threads))
         for graph in graphs if len(graphs) > 1 else ():
             yield planned(f"call_ms_{graph}", "ms", f"wall clock of one call of {graph}", threads, lambda t: t.milliseconds, graph)

@@ -1,12 +1,13 @@
 """What this machine lets a benchmark see: energy counters, temperatures, clock and governor, and why not where it does not."""
 
-import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..targets.board import THROTTLED, firmware_clock, throttling_words
+from ..targets.board import throttling as throttling_flags
+
 ROOT = Path("/")
-RAPL = "sys/class/powercap"
 CPUFREQ = "sys/devices/system/cpu/cpu0/cpufreq"
 
 
@@ -21,66 +22,21 @@ class Sensor:
 
 
 def sensors(root: Path = ROOT) -> list[Sensor]:
-    """Energy of CPU and GPU, temperature, clock, governor. `root`: where /sys and /proc are looked for."""
-    return [rapl(root), nvml(), temperature(root), clock(root), governor(root)]
+    """Every source of energy, temperature, clock, governor, throttling. `root`: where /sys and /proc are looked for."""
+    from .energy.meter import NoMeter
+    from .energy.sources import Where, all_sources
+
+    sources = all_sources(Where(root))
+    energy = [
+        Sensor(source.title, None, source.reason, source.path) if isinstance(source, NoMeter) else Sensor(source.title, source.covers, path=source.path)
+        for source in sources
+    ]
+    return [*energy, temperature(root), clock(root), governor(root), throttling(root)]
 
 
 def is_virtual(root: Path = ROOT) -> bool:
     """Whether the CPU says that a hypervisor is below it."""
     return any(line.startswith("flags") and "hypervisor" in line.split() for line in _text(root / "proc/cpuinfo").splitlines())
-
-
-def rapl(root: Path = ROOT) -> Sensor:
-    """The domains whose energy can be read; they count microjoules since the start of the machine."""
-    name, place = "CPU energy (RAPL)", f"/{RAPL}/intel-rapl:*/energy_uj"
-    read, refused = [], 0
-    for counter in sorted((root / RAPL).glob("intel-rapl:*/energy_uj")):
-        try:
-            int(counter.read_text())
-            read.append(_text(counter.with_name("name")).strip() or counter.parent.name)
-        except PermissionError:
-            refused += 1
-        except (OSError, ValueError):
-            continue
-    if read:
-        return Sensor(name, ", ".join(dict.fromkeys(read)), path=place)
-    if refused:
-        return Sensor(name, None, f"only root may read it; let an administrator run: chmod a+r {place}", place)
-    if is_virtual(root):
-        return Sensor(name, None, "a virtual machine: the host keeps the counters of its CPU to itself", place)
-    if platform.machine() not in ("x86_64", "AMD64", "i686"):
-        return Sensor(name, None, f"{platform.machine()} has no such counter; put a meter at the supply", place)
-    return Sensor(name, None, "the kernel does not offer it; load intel_rapl_msr, or let the container see /sys/class/powercap", place)
-
-
-def nvml() -> Sensor:
-    """NVIDIA GPUs with their power; NVML counts their energy."""
-    name = "GPU energy (NVML)"
-    try:
-        import pynvml
-    except ImportError:
-        return Sensor(name, None, "nvidia-ml-py is not installed; run: pip install 'vcompress[energy]'")
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError as error:
-        return Sensor(name, None, f"no NVIDIA GPU or driver ({error})")
-    try:
-        return _gpus(pynvml, name)
-    finally:
-        pynvml.nvmlShutdown()
-
-
-def _gpus(pynvml, name: str) -> Sensor:  # type: ignore[no-untyped-def]
-    found, reason = [], "NVML is here but sees no GPU"
-    for index in range(pynvml.nvmlDeviceGetCount()):
-        try:
-            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-            label = pynvml.nvmlDeviceGetName(handle)
-            pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
-            found.append(f"{label if isinstance(label, str) else label.decode()}, {pynvml.nvmlDeviceGetPowerUsage(handle) / 1000:.0f} W now")
-        except pynvml.NVMLError as error:
-            reason = f"GPU {index} does not tell its energy ({error})"
-    return Sensor(name, "; ".join(found)) if found else Sensor(name, None, reason)
 
 
 def temperature(root: Path = ROOT) -> Sensor:
@@ -101,6 +57,8 @@ def _temperatures(root: Path) -> Iterator[tuple[str, int]]:
 def clock(root: Path = ROOT) -> Sensor:
     """The clock of the first core now."""
     place = f"/{CPUFREQ}/scaling_cur_freq"
+    if hertz := firmware_clock(root):
+        return Sensor("clock", f"{hertz / 1e6:.0f} MHz", path="vcgencmd measure_clock arm")
     if kilohertz := _number(root / CPUFREQ / "scaling_cur_freq"):
         return Sensor("clock", f"{kilohertz / 1000:.0f} MHz", path=place)
     line = next((line for line in _text(root / "proc/cpuinfo").splitlines() if line.startswith("cpu MHz")), "")
@@ -116,6 +74,14 @@ def governor(root: Path = ROOT) -> Sensor:
     """What decides the clock of the first core: "performance" for steady times."""
     place, found = f"/{CPUFREQ}/scaling_governor", _text(root / CPUFREQ / "scaling_governor").strip()
     return Sensor("governor", found, path=place) if found else Sensor("governor", None, _no_sensor(root, "frequency driver"), place)
+
+
+def throttling(root: Path = ROOT) -> Sensor:
+    """What the firmware of a Raspberry Pi tells of supply and heat: its flags, in words too."""
+    flags = throttling_flags(root)
+    if flags is None:
+        return Sensor("throttling", None, _no_sensor(root, "firmware flags of a Raspberry Pi"), f"/{THROTTLED}")
+    return Sensor("throttling", throttling_words(flags), path=f"/{THROTTLED}")
 
 
 def _no_sensor(root: Path, what: str) -> str:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..errors import VcompressError
 from ..runtime.artifact import Artifact
 from ..runtime.backends import Session
 from ..runtime.mel import FrontEnd
@@ -35,6 +36,20 @@ class Recorder:
         if graph not in self._outputs:
             self._outputs[graph] = self.session.run(graph, inputs)
         return self._outputs[graph]
+
+
+class Batched:
+    """A session in which every call is made for `count` equal utterances at once. The sampler's own arithmetic is made for one of them."""
+
+    def __init__(self, session: Session, count: int, backend: str):
+        if not hasattr(session, "run_batch"):
+            raise VcompressError(f"The back end {backend} makes one utterance at a time; leave out --batch, or take torch-cuda or torch-cpu.")
+        self.session, self.count, self.environment = session, count, session.environment
+
+    def run(self, graph: str, inputs: Tensors) -> Tensors:
+        """See Session."""
+        outputs: Tensors = self.session.run_batch(graph, inputs, self.count)
+        return outputs
 
 
 def graph_inputs(artifact: Artifact, session: Session, frames: int) -> dict[str, Tensors]:

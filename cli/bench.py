@@ -1,13 +1,13 @@
 """`vcompress bench`: what the artifacts of a workspace cost and how they sound, as records."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import RUNS, BackendOption, DataOption, JsonOption, SeedOption, TakePatternOption, ValidationOption, WorkspaceOption
+from .options import RUNS, BackendOption, DataOption, JsonOption, PowerOfOption, SeedOption, TakePatternOption, ValidationOption, WorkspaceOption
 from .output import print_json, progress_bar, working
 from .stages import demo_corpus
 
@@ -32,6 +32,18 @@ MeasureOption = Annotated[
     typer.Option("--measure", metavar="WHAT", help="size, flops, rtf, speedup, memory, energy or quality; may be given again.  [default: all but speedup]",
                  show_default=False),
 ]  # fmt: skip
+ProtocolOption = Annotated[
+    str | None, typer.Option("--protocol", metavar="papers", help="Time and energy as the papers took them: ten clips of ten seconds.", show_default=False)
+]
+BatchOption = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Utterances made at once, for time and energy; torch-cuda and torch-cpu.")]
+WindowsOption = Annotated[int, typer.Option("--windows", metavar="N", min=1, help="Energy: windows of work; fewer than 5 are marked.")]
+WindowOption = Annotated[float, typer.Option("--window", metavar="S", help="Energy: least seconds of a window; less than 10 is marked.")]
+MeterLogOption = Annotated[
+    Path | None, typer.Option("--meter-log", metavar="FILE", help="Energy: log of a meter at the supply, still being written.", show_default=False)
+]
+MeterOffsetOption = Annotated[
+    float | None, typer.Option("--meter-offset", metavar="S", help="Energy: how far the meter's clock is behind.  [default: looked for]", show_default=False)
+]
 AgainOption = Annotated[bool, typer.Option("--again", help="Measure also what has its record.")]
 
 
@@ -44,6 +56,13 @@ def bench(
     threads: ThreadsListOption = None,
     repeats: RepeatsOption = 10,
     measure: MeasureOption = None,
+    protocol: ProtocolOption = None,
+    batch: BatchOption = 1,
+    windows: WindowsOption = 5,
+    window: WindowOption = 10.0,
+    meter_log: MeterLogOption = None,
+    meter_offset: MeterOffsetOption = None,
+    power_of: PowerOfOption = None,
     again: AgainOption = False,
     backend: BackendOption = "onnxruntime",
     seed: SeedOption = 0,
@@ -72,6 +91,8 @@ def bench(
 
         place = Workspace(workspace)
         settings = BenchSettings(backend, threads=tuple(threads or [1]), seed=seed, repeats=repeats, families=tuple(measure) if measure else None)
+        settings = replace(settings, batch=batch, windows=windows, window_seconds=window, meter_log=str(meter_log or ""), meter_offset=meter_offset)
+        settings = replace(settings, power_of=power_of or "").following(protocol or "")
         wanted = chosen_families(settings)
         opened = [Artifact.open(folder) for folder in artifacts] if artifacts else newest_artifacts(place)
         place.check_writable()

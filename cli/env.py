@@ -7,8 +7,8 @@ from .output import print_json, print_table, working
 def env(json: JsonOption = False) -> None:
     """This machine, what can be measured on it, and why not the rest.
 
-    Energy counters, temperatures, clock and governor, each with its value or the reason: permission, virtual machine, no sensor,
-    package not installed. The machine is told as it goes into every record: neither its host nor its user.
+    Sources of energy, temperatures, clock and governor, each with what it tells or the reason why not: permission, virtual machine, no
+    sensor, package not installed. The machine is told as it goes into every record: neither its host nor its user.
 
     \b
     Examples: vcompress env
@@ -17,16 +17,21 @@ def env(json: JsonOption = False) -> None:
     from dataclasses import asdict
 
     with working():
-        from ..benchmarks.energy import missing
+        from ..benchmarks.energy.sources import all_sources, useful, why_none
         from ..benchmarks.environment import environment
         from ..benchmarks.sensors import is_virtual, sensors
 
-        machine, seen, energy = environment(), sensors(), missing()
+        sources = all_sources()
+        meters, why = useful(sources, gpu=False), why_none(sources, gpu=False)
+        machine, seen = environment(), sensors()
     if json:
-        print_json({"environment": machine, "virtual": is_virtual(), "sensors": [asdict(sensor) for sensor in seen], "energy": energy or None})
+        print_json({"environment": machine, "virtual": is_virtual(), "sensors": [asdict(sensor) for sensor in seen], "energy": None if meters else why})
         return
     print_table(("environment", "here"), [(key.replace("_", " "), value) for key, value in machine.items()], words=2)
     print()
     print_table(("to measure", "here", "why not"), [(s.name, s.value or "-", s.reason) for s in seen], words=3)
     print()
-    print(f"vcompress bench --measure energy: {f'no figure, {energy}' if energy else 'measures CPU and memory'}")
+    if meters:
+        print(f"vcompress bench --measure energy: {meters[0].covers}")
+    else:
+        print("vcompress bench --measure energy: no measured figure; --power-of TARGET models one by the power that a target's profile gives")

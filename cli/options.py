@@ -20,6 +20,11 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Decides everything that is drawn at random.")]
 ThreadsOption = Annotated[int, typer.Option("--threads", metavar="N", min=1, help="Threads that the network runs with.")]
 BackendOption = Annotated[str, typer.Option("--backend", metavar="NAME", help="What runs the graphs: onnxruntime, litert or tflite_runtime.")]
+PowerOfOption = Annotated[
+    str | None,
+    typer.Option("--power-of", metavar="TARGET", help="Target whose profile gives the power of this machine: energy is modelled where nothing meters it.",
+                 show_default=False),
+]  # fmt: skip
 DataOption = Annotated[
     list[Path] | None,
     typer.Option("--data", metavar="DIR", help="Folder of recordings; may be given again.  [default: the demo corpus]", show_default=False),

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 from tiny_bench import BANDS, HOP, diffusion, gan
 
-from vcompress.benchmarks import energy, flops, memory, rtf, size, speedup
+from vcompress.benchmarks import flops, memory, rtf, size, speedup
 from vcompress.benchmarks.environment import environment
 from vcompress.benchmarks.flops import executed_gflops_per_second, graph_macs
 from vcompress.benchmarks.rtf import Timing, time_runs
@@ -79,7 +79,7 @@ def test_rtf_has_a_figure_for_each_number_of_threads_and_each_graph(tmp_path: Pa
     settings = BenchSettings(seconds=0.1, repeats=3, warmup=1, threads=(1, 2))
     planned = list(rtf.plan(Subject(diffusion(tmp_path), settings)))
     assert {(p.metric, p.settings["threads"]) for p in planned} == {
-        (metric, threads) for metric in ("rtf", "cpu_seconds_per_second", "call_ms_conditioner", "call_ms_step") for threads in (1, 2)
+        (metric, threads) for metric in ("rtf", "cpu_seconds_per_second", "core_hour_ratio", "call_ms_conditioner", "call_ms_step") for threads in (1, 2)
     }
     assert all(p.measure().value > 0 and p.measure().repeats == 3 for p in planned if p.settings["threads"] == 1)
 
@@ -116,49 +116,6 @@ def test_peak_memory_is_absent_with_its_reason_when_the_process_fails(tmp_path: 
     assert figure.value is None and "lacks graphs/network.onnx" in figure.reason
 
 
-class Meter:
-    """A RAPL device whose packages draw 10 W; `core` is inside the package."""
-
-    def __init__(self, joules: float = 1.0) -> None:
-        self.joules, self.total = joules, 0.0
-
-    def get_configured_domains(self) -> list:
-        return [type("Domain", (), {"get_domain_name": staticmethod(lambda name=name: name)}) for name in ("package", "core", "dram")]
-
-    def get_energy(self) -> list[float]:
-        self.total += self.joules
-        return [self.total * 1e6, self.total * 9e6, 0.0]
-
-
-RaplDevice = type("RaplDevice", (Meter,), {})
-NvidiaGPUDevice = type("NvidiaGPUDevice", (Meter,), {})
-
-
-@pytest.mark.parametrize(("devices", "reason"), [([], "neither RAPL"), ([NvidiaGPUDevice()], "only NVML is here"), ([RaplDevice(), NvidiaGPUDevice()], "")])
-def test_energy_says_which_meter_is_missing(monkeypatch: pytest.MonkeyPatch, devices: list, reason: str) -> None:
-    pytest.importorskip("pyJoules")
-    monkeypatch.setattr(energy, "meters", lambda: devices)
-    assert energy.missing().startswith(reason) if not reason else reason in energy.missing()
-
-
-def test_energy_is_absent_with_its_reason_where_there_is_no_rapl(tmp_path: Path) -> None:
-    if Path("/sys/class/powercap/intel-rapl").exists():
-        pytest.skip("this machine has RAPL")
-    (planned,) = energy.plan(Subject(gan(tmp_path), QUICK))
-    assert "RAPL" in planned.missing or "pyJoules is not installed" in planned.missing
-
-
-def test_energy_is_absent_with_its_reason_when_pyjoules_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pyJoules", None)
-    assert energy.missing() == "pyJoules is not installed; run: pip install 'vcompress[energy]'"
-
-
-def test_energy_counts_packages_once_and_divides_by_the_audio(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(energy, "LEAST_SECONDS", 0.0)
-    monkeypatch.setattr(energy, "meters", lambda: [RaplDevice(joules=3.0)])
-    assert energy.energy_per_second(lambda: None, audio=2.0).value == pytest.approx(1.5)
-
-
 def test_environment_names_the_machine_but_neither_host_nor_user_nor_path() -> None:
     found = environment()
     assert found["machine"].startswith(found["cpu"]) and "core" in found["machine"] and found["numpy"] == np.__version__
@@ -166,7 +123,10 @@ def test_environment_names_the_machine_but_neither_host_nor_user_nor_path() -> N
     assert platform.node() not in told.split() and getpass.getuser() not in told.split() and str(Path.home()) not in told
 
 
-@pytest.mark.parametrize("changes", [{"threads": ()}, {"threads": (0,)}, {"seconds": 0.0}, {"repeats": 0}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"threads": ()}, {"threads": (0,)}, {"seconds": 0.0}, {"repeats": 0}, {"batch": 0}, {"windows": 0}, {"window_seconds": 0.0}, {"protocol": "mine"}],
+)
 def test_settings_refuse_what_cannot_be_measured(changes: dict) -> None:
     with pytest.raises(VcompressError):
         BenchSettings(**changes)

@@ -1,0 +1,124 @@
+"""Energy as figures of a bench: per second of audio and per utterance, with and without idle, idle itself, and the CO2e of it."""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+from ...errors import VcompressError
+from ..carbon import carbon, factors, synthesis_energy
+from ..figure import Figure, Planned, absent
+from ..records import MODELLED
+from ..rtf import prepare, timing
+from ..subject import Subject
+from . import model
+from .curve import NoReading
+from .meter import Meter
+from .sources import Where, all_sources, on_a_gpu, useful, why_none
+from .trial import Metered, TrialPlan, Window, disturbance, metered, run_trial
+
+Trial = tuple[list[Window], float]  # its windows, and seconds of audio of a run
+PER_SECOND, PER_UTTERANCE, ABOVE, IDLE, CO2E = "energy", "energy_per_utterance", "energy_above_idle", "idle_power", "co2e_per_hour"
+
+
+def plan(subject: Subject) -> Iterator[Planned]:
+    """The figures of each meter that says something of the back end, for each number of threads; the first meter's have the plain names.
+
+    Without a meter one absence with the reasons; with `power_of` also what the profile's power makes of the measured time, modelled.
+    """
+    settings = subject.settings
+    gpu = on_a_gpu(settings.backend)
+    sources = all_sources(Where(log=Path(settings.meter_log) if settings.meter_log else None, offset=settings.meter_offset))
+    meters = useful(sources, gpu)
+    trial = TrialPlan(settings.windows, settings.window_seconds)
+    for threads in settings.threads:
+        if not meters:
+            yield Planned(PER_SECOND, "J/s", trial.words, lambda: absent(""), {"threads": threads}, missing=why_none(sources, gpu))
+        else:
+            yield from _measured(subject, threads, meters, trial)
+        if settings.power_of:
+            yield _modelled(subject, threads, settings.power_of)
+
+
+def _measured(subject: Subject, threads: int, meters: list[Meter], trial: TrialPlan) -> Iterator[Planned]:
+    """One trial for all: the meters do not disturb each other."""
+
+    @cache
+    def taken() -> Trial:
+        run, audio = prepare(subject, threads)
+        return run_trial(run, meters, trial), audio
+
+    for place, meter in enumerate(meters):
+        yield from _of_meter(subject, threads, meter, f"_{meter.source}" if place else "", taken, trial)
+
+
+def _of_meter(subject: Subject, threads: int, meter: Meter, suffix: str, taken: Callable[[], Trial], trial: TrialPlan) -> Iterator[Planned]:
+    settled = {"threads": threads, "source": meter.source, **({"short": trial.short} if trial.short else {}), **subject.settings.special}
+
+    def planned(metric: str, unit: str, words: str, make: Callable[[Metered, list[Window], float], Figure]) -> Planned:
+        return Planned(metric + suffix, unit, f"{words}; {trial.words}", lambda: _figure(meter, *taken(), make), settled, window=subject.settings.seconds)
+
+    energy = planned(PER_SECOND, "J/s", "J per second of audio, idle draw included", lambda said, windows, audio: _per_run(said.raw, windows, audio))
+    yield energy
+    yield planned(ABOVE, "J/s", "J per second of audio above the idle before and after", _above)
+    yield planned(PER_UTTERANCE, "J", f"J of an utterance of {subject.settings.seconds:g} s", _of_utterance(subject.settings.batch))
+    yield planned(IDLE, "W", "power of the windows of idle", lambda said, windows, audio: Figure.median_of(said.idle))
+    if not suffix:
+        yield _co2e(energy)
+
+
+def _figure(meter: Meter, windows: list[Window], audio: float, make: Callable[[Metered, list[Window], float], Figure]) -> Figure:
+    tried = sum(window.busy for window in windows)
+    try:
+        said = metered(meter, windows)
+    except NoReading as error:
+        return absent(f"{meter.covers}: {error}", tried)
+    figure = make(said, windows, audio)
+    known = {"energy_covers": said.covers, "energy_disturbed_windows": disturbance(windows)}
+    return Figure(figure.value, figure.reason, figure.samples, figure.repeats, figure.spread, known)
+
+
+def _per_run(joules: tuple[float, ...], windows: list[Window], audio: float) -> Figure:
+    """Of each window of work, J of one run over its seconds of audio."""
+    runs = [window.runs for window in windows if window.busy]
+    return Figure.median_of([spent / (count * audio) for spent, count in zip(joules, runs, strict=True)])
+
+
+def _of_utterance(batch: int) -> Callable[[Metered, list[Window], float], Figure]:
+    return lambda said, windows, audio: _per_run(said.raw, windows, float(batch))
+
+
+def _above(said: Metered, windows: list[Window], audio: float) -> Figure:
+    figure = _per_run(said.net, windows, audio)
+    if figure.value is not None and figure.value <= 0:
+        return absent(f"the work cannot be told from idle: it drew {figure.value:.3g} J/s more than the idle beside it", figure.repeats)
+    return figure
+
+
+def _co2e(energy: Planned) -> Planned:
+    intensity, pue = factors()["intensity"], factors()["pue"]
+
+    def grams(joules: float) -> float:
+        return 1000 * carbon(synthesis_energy(joules, 1.0, pue.value), intensity.value)
+
+    def measure() -> Figure:
+        figure = energy.measure()
+        if figure.value is None:
+            return figure
+        spread = None if figure.spread is None else grams(figure.spread)
+        return Figure(grams(figure.value), "", tuple(map(grams, figure.samples)), figure.repeats, spread, figure.environment)
+
+    method = f"measured energy x PUE {pue.value:g} ({pue.source}) x {intensity.value:g} kg CO2e/kWh ({intensity.source}), an hour of audio"
+    return Planned(CO2E, "g/h", method, measure, energy.settings, window=energy.window, known=MODELLED)
+
+
+def _modelled(subject: Subject, threads: int, target: str) -> Planned:
+    settled = {"threads": threads, "source": model.SOURCE, "profile": target, **subject.settings.special}
+    try:
+        watts, words = model.load_power(target)
+    except VcompressError as error:
+        return Planned(PER_SECOND, "J/s", "time x power of a profile", lambda: absent(""), settled, missing=str(error).rstrip("."), known=MODELLED)
+
+    def measure() -> Figure:
+        return Figure.median_of([watts * seconds / timing(subject, threads).audio for seconds in timing(subject, threads).wall])
+
+    return Planned(PER_SECOND, "J/s", f"measured time x {words}; idle draw included", measure, settled, window=subject.settings.seconds, known=MODELLED)

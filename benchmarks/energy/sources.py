@@ -1,0 +1,53 @@
+"""Every source of energy there can be, and which of those that are here is asked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import meter_log, nvml_counter, nvml_power, pmic, rapl
+from .meter import Meter, NoMeter
+
+ON_A_GPU = ("torch-cuda", "onnxruntime-cuda", "onnxruntime-tensorrt")  # back ends, before the first colon
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where meters are looked for: the root of /sys, the command of the Raspberry Pi, the log of a meter at the supply and its clock's offset."""
+
+    root: Path = Path("/")
+    vcgencmd: str = "vcgencmd"
+    log: Path | None = None
+    offset: float | None = None
+
+
+def all_sources(where: Where | None = None) -> list[Meter | NoMeter]:
+    """Each source, as a meter or as the reason why it is none."""
+    where = where or Where()
+    return [
+        meter_log.find(where.log, where.offset),
+        rapl.find(where.root),
+        nvml_counter.find(),
+        nvml_power.find(),
+        pmic.find(where.vcgencmd),
+    ]
+
+
+def on_a_gpu(backend: str) -> bool:
+    """Whether a back end computes on a GPU."""
+    return backend.split(":")[0] in ON_A_GPU
+
+
+def useful(sources: Sequence[Meter | NoMeter], gpu: bool) -> list[Meter]:
+    """The meters that say something of a run on the GPU or on the CPU: the first gives the figure, the others figures of their own."""
+    order = {"log": 0, "nvml": 1, "nvml_power": 2, "pmic": 3, "rapl": 4} if gpu else {"log": 0, "rapl": 1, "pmic": 2}
+    here = [source for source in sources if not isinstance(source, NoMeter) and source.source in order]
+    if any(source.source == "nvml" for source in here):
+        here = [source for source in here if source.source != "nvml_power"]  # the counter holds what the power tells
+    return sorted(here, key=lambda source: order[source.source])
+
+
+def why_none(sources: Sequence[Meter | NoMeter], gpu: bool) -> str:
+    """The reasons of all sources that could have said something, for the record of the absence."""
+    wanted = ("nvml", "rapl") if gpu else ("rapl", "pmic", "log")
+    reasons = [f"{source.title}: {source.reason}" for source in sources if isinstance(source, NoMeter) and source.source in wanted]
+    return "; ".join(reasons)
