@@ -18,6 +18,7 @@ from vcompress.targets.firmware.outcome import read_outcome
 from vcompress.targets.profile import Profile, Quantity, find_profile
 from vcompress.targets.simulators import instructions, simulate
 from vcompress.targets.simulators.program import Run
+from vcompress.targets.simulators.timing import timing
 
 FRAMES = 5
 NEEDS = {"simavr": "/usr/include/simavr/sim_avr.h", "qemu-system-arm": ""}  # those of npm are in tests/mcu: they are fetched on first use
@@ -148,6 +149,21 @@ def test_the_plugin_counts_what_is_executed(tmp_path: Path) -> None:
     counts = instructions.read(out)
     assert counts.mnemonics["decl"] == 1000
     assert counts.total == sum(counts.mnemonics.values()) and 2004 <= counts.total < 2010
+
+
+def test_cycles_follow_from_what_was_executed() -> None:
+    executed = {"smlad": 4, "ldr.w": 4, "bne": 2}  # 4 + 4 to 8 + 2 to 8 cycles on an M4
+    m4, m7 = timing("cortex-m4", executed), timing("cortex-m7", executed)
+    assert (m4.least, m4.most) == (1.0, 2.0)
+    assert m7.least == pytest.approx(0.683) and m7.most == pytest.approx(1.366)
+    assert timing("cortex-m0", {"muls": 1, "ldrb": 1, "bne": 1, "pop": 1}).least == (1 + 2 + 1 + 2) / 4
+    assert timing("cortex-m3", {"smlal": 1, "it": 1}).most == (7 + 1) / 2
+
+
+def test_every_board_that_counts_instructions_has_a_timing() -> None:
+    for board in boards().values():
+        assert bool(board.core) == (board.simulator == "qemu-system-arm")
+        assert not board.core or timing(board.core, {"adds": 1}).source
 
 
 def test_counts_that_are_not_there_are_told(tmp_path: Path) -> None:

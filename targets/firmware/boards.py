@@ -15,7 +15,8 @@ BOARDS = Path(__file__).parent / "boards.toml"
 class Board:
     """One board. sources: its C in `source/`; script: a linker script there, where the compiler brings none; machine: its name in the simulator.
 
-    flash_origin, ram_origin: addresses as the linker knows them; second_opinion: another simulator that has to agree.
+    flash_origin, ram_origin: addresses as the linker knows them; second_opinion: another simulator that has to agree; core: whose timing
+    tells cycles from instructions, where the simulator counts these.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Board:
     flash_origin: int = 0
     script: str = ""
     second_opinion: str = ""
+    core: str = ""
 
     @property
     def is_avr(self) -> bool:

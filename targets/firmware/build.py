@@ -18,6 +18,7 @@ from .linking import FLASH_SECTIONS, RAM_SECTIONS, Piece, overflow, read_map
 SOURCES = Path(__file__).parent / "source"
 HEADER = "vcompress.h"
 COMMON_FLAGS = ("-std=gnu99", "-Wall", "-Wextra", "-ffunction-sections", "-fdata-sections", "-g0")
+NO_MEMSET = "-fno-tree-loop-distribute-patterns"  # the start-up has no use of the C library's, whose instructions are counted as the vocoder's
 LIBRARY, BOARD = "library", "board"  # folders of objects
 MEL_SECTIONS = (".mel", ".text.zzz_mel")
 CONSTANTS = ("rodata", "progmem", "vc_flash")
@@ -79,13 +80,16 @@ def build(library: Path, profile: Profile, mel: np.ndarray, folder: Path) -> Ima
     objects = [_compile(board, source, folder / LIBRARY, library, []) for source in sources]
     (folder / "mel.bin").write_bytes(mel.astype(mel.dtype.newbyteorder("<")).tobytes())
     own = [SOURCES / name for name in ("main.c", *board.sources, "mel.S")]
-    objects += [_compile(board, source, folder / BOARD, library, [f"-DMEL_FRAMES={len(mel)}u", f"-I{folder}", f"-Wa,-I{folder}"]) for source in own]
+    more = [f"-DMEL_FRAMES={len(mel)}u", f"-I{folder}", f"-Wa,-I{folder}", NO_MEMSET]
+    objects += [_compile(board, source, folder / BOARD, library, more) for source in own]
     elf = _link(board, profile, objects, folder, library)
     binary = folder / "program.bin"
     _must([_binutil(board, "objcopy"), "-O", "binary", str(elf), str(binary)], "the program cannot be copied")
     chip = [profile.clock_hz, profile.flash_bytes, profile.ram_bytes]
     clock, flash, ram = (int(quantity.value or 0) if quantity is not None else 0 for quantity in chip)
-    program = Program(elf, binary, board.machine, clock, flash, ram, board.flash_origin & 0xFFFFFF, _address(board, elf, "board_mark"))
+    symbols = _symbols(board, elf)
+    code = (symbols["vocoder_start"], symbols["vocoder_end"]) if "vocoder_start" in symbols else None
+    program = Program(elf, binary, board.machine, clock, flash, ram, board.flash_origin & 0xFFFFFF, symbols["board_mark"] & ~1, code)
     return Image(program, board, profile, tuple(read_map(folder / "program.map")))
 
 
@@ -117,9 +121,9 @@ def _link(board: Board, profile: Profile, objects: Sequence[Path], folder: Path,
     return elf
 
 
-def _address(board: Board, elf: Path, symbol: str) -> int:
+def _symbols(board: Board, elf: Path) -> dict[str, int]:
     listing = _must([_binutil(board, "nm"), str(elf)], "the program's symbols cannot be read")
-    return next((int(line.split()[0], 16) & ~1 for line in listing.splitlines() if line.split()[-1] == symbol), 0)
+    return {line.split()[-1]: int(line.split()[0], 16) for line in listing.splitlines() if len(line.split()) == 3}
 
 
 def _binutil(board: Board, name: str) -> str:

@@ -17,7 +17,10 @@ OnLine = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Program:
-    """A linked program. elf, binary: its files; machine: what the simulator calls the chip or board; mark: address of `board_mark`."""
+    """A linked program. elf, binary: its files; machine: what the simulator calls the chip or board; mark: address of `board_mark`.
+
+    code: addresses of the vocoder's own code, first and behind the last; None where nobody asks.
+    """
 
     elf: Path
     binary: Path
@@ -27,11 +30,15 @@ class Program:
     ram_bytes: int
     flash_offset: int
     mark: int
+    code: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a program has printed, and the count at each of its marks. `counted`: CYCLES or INSTRUCTIONS; `mnemonics`: how often each was executed."""
+    """What a program has printed, and the count at each of its marks.
+
+    counted: CYCLES or INSTRUCTIONS; mnemonics: how often each was executed in the vocoder's own code.
+    """
 
     text: str
     marks: tuple[int, ...]

@@ -16,7 +16,8 @@ def run(program: Program, on_line: OnLine | None = None) -> Run:
     emulator = tool(NAME)
     with tempfile.TemporaryDirectory() as folder:
         counts = Path(folder) / "counts"
-        counting = instructions.option(plugin, counts, mark=program.mark, mnemonics=True)
+        low, high = program.code or (None, None)
+        counting = instructions.option(plugin, counts, low, high, program.mark, mnemonics=True)
         console = ["-display", "none", "-monitor", "none", "-serial", "none", "-chardev", "stdio,id=console"]
         semihosting = ["-semihosting-config", "enable=on,target=native,chardev=console"]
         command = [emulator, "-M", program.machine, *console, *semihosting, "-icount", "shift=0", *counting, "-kernel", str(program.elf)]
