@@ -129,18 +129,10 @@ def sum_of(a_factor: float, b_factor: float, a: InputFacts, b: InputFacts, clamp
     In 32 bits where all three tensors have 8 (16-bit multipliers), else in 64 (31-bit multipliers). Raises VcompressError where a factor is too large.
     """
     wide = max(a.bits, b.bits) > 8 or clamp.low < -128 or clamp.high > 127
-    bits, widest = (31, 46) if wide else (15, 29)
-    largest = max(abs(a_factor), abs(b_factor))
-    _, shifts = decompose(np.array([largest]), bits)
-    shift = min(int(shifts[0]), widest)
+    bits, widest = (31, 46) if wide else (15, 22)  # so that no sum overflows: 2 x 2^7 x 2^15 + 2^7 x 2^22, 2 x 2^15 x 2^31 + 2^15 x 2^46 and little more
+    shift = min(int(decompose(np.array(max(abs(a_factor), abs(b_factor))), bits)[1]), widest)
     a_multiplier, b_multiplier = (round(float(np.ldexp(factor, shift))) for factor in (a_factor, b_factor))
-    if max(abs(a_multiplier), abs(b_multiplier)) >= 1 << bits:  # rounded up to the next power of two
-        shift -= 1
-        a_multiplier, b_multiplier = (round(float(np.ldexp(factor, shift))) for factor in (a_factor, b_factor))
     offset = (clamp.zero_point << shift) + (1 << shift >> 1) - a.zero_point * a_multiplier - b.zero_point * b_multiplier
-    reach = sum(max(abs(end) for end in of.limits) * abs(m) for of, m in ((a, a_multiplier), (b, b_multiplier))) + abs(offset)
-    if reach >= 1 << (63 if wide else 31) or shift < 1:
-        raise VcompressError(f"a ratio of scales of {largest:.3g} at a sum overflows its multiplier: the output scale is far too small, calibrate again")
     return Sum(a_multiplier, b_multiplier, offset, shift, clamp.low, clamp.high, wide)
 
 

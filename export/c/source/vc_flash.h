@@ -32,6 +32,7 @@ typedef uint16_t vc_flash_t;
 #define VC_READ_32(address) pgm_read_dword(address)
 #endif
 
+static inline vc_flash_t vc_flash_skip(vc_flash_t at, uint16_t bytes) { return at + bytes; }
 static inline uint8_t vc_flash_u8(vc_flash_t at, uint16_t index) { return VC_READ_8(at + index); }
 static inline int8_t vc_flash_s8(vc_flash_t at, uint16_t index) { return (int8_t)VC_READ_8(at + index); }
 static inline uint16_t vc_flash_u16(vc_flash_t at, uint16_t index) { return VC_READ_16(at + 2 * (vc_flash_t)index); }
@@ -44,6 +45,7 @@ static inline int32_t vc_flash_s32(vc_flash_t at, uint16_t index) { return (int3
 typedef const void *vc_flash_t;
 #define VC_FLASH(array) ((vc_flash_t)(array))
 
+static inline vc_flash_t vc_flash_skip(vc_flash_t at, uint16_t bytes) { return (const uint8_t *)at + bytes; }
 static inline uint8_t vc_flash_u8(vc_flash_t at, uint16_t index) { return ((const uint8_t *)at)[index]; }
 static inline int8_t vc_flash_s8(vc_flash_t at, uint16_t index) { return ((const int8_t *)at)[index]; }
 static inline uint16_t vc_flash_u16(vc_flash_t at, uint16_t index) { return ((const uint16_t *)at)[index]; }
