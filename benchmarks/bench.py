@@ -8,7 +8,6 @@ from pathlib import Path
 from ..errors import VcompressError
 from ..runtime.artifact import Artifact
 from ..vocoders.corpus import Clip
-from .environment import environment
 from .figure import Figure, Planned, absent
 from .records import Record, append_record, read_records
 from .references import References, read_references, write_clips
@@ -39,12 +38,16 @@ def bench(
     an artifact that does not run, or a workspace that cannot be written.
     """
     families = chosen_families(settings)
-    subjects = _subjects(artifacts, clips if "quality" in families else (), settings, records.parent / AUDIO)
+    return measure(_subjects(artifacts, clips if "quality" in families else (), settings, records.parent / AUDIO), families, records, progress, again)
+
+
+def measure(subjects: Sequence[Subject], families: Sequence[str], records: Path, progress: Progress | None = None, again: bool = False) -> list[Record]:
+    """As `bench`, of subjects that are ready."""
     todo = [(subject, planned) for subject in subjects for family in families for planned in _plan(family, subject)]
     standing = {record.key: record for record in read_records(records)}
     found: list[Record] = []
     for index, (subject, planned) in enumerate(todo):
-        blank = _record(subject, planned, absent("not taken yet"), environment())
+        blank = _record(subject, planned, absent("not taken yet"), subject.machine)
         old, new, name = standing.get(blank.key), None, f"{blank.name} {blank.recipe}: {blank.metric}"
         if old is None or again or _outdated(old, planned):
             if progress is not None:
@@ -70,17 +73,23 @@ def chosen_families(settings: BenchSettings) -> tuple[str, ...]:
 
 
 def _subjects(artifacts: Sequence[Artifact], clips: Sequence[Clip], settings: BenchSettings, audio: Path) -> list[Subject]:
-    """The same clips are read once for each front end."""
+    pairs = zip(artifacts, references_of(artifacts, clips), strict=True)
+    subjects = [Subject(artifact, settings, references, folder=audio) for artifact, references in pairs]
+    pair_with_fp32(subjects)
+    return subjects
+
+
+def references_of(artifacts: Sequence[Artifact], clips: Sequence[Clip]) -> list[References | None]:
+    """What each artifact's front end heard of the clips, read once for each front end; None without clips."""
     read: dict[object, References] = {}
-    subjects = []
+    found = []
     for artifact in artifacts:
         front_end = artifact.manifest.front_end
         heard = (front_end.sample_rate, front_end.hop_length, front_end.level_db, front_end.peak)
         if clips and heard not in read:
             read[heard] = read_references(clips, front_end)
-        subjects.append(Subject(artifact, settings, read.get(heard), folder=audio))
-    pair_with_fp32(subjects)
-    return subjects
+        found.append(read.get(heard))
+    return found
 
 
 def _plan(family: str, subject: Subject) -> Sequence[Planned]:
@@ -96,11 +105,11 @@ def _outdated(old: Record, planned: Planned) -> bool:
 
 def _take(subject: Subject, planned: Planned) -> Record:
     if planned.missing:
-        return _record(subject, planned, absent(planned.missing), environment())
+        return _record(subject, planned, absent(planned.missing), subject.machine)
     figure = planned.measure()
     if planned.clips:
         _keep_audio(subject)
-    return _record(subject, planned, figure, {**subject.session().environment, **environment(), **figure.environment})
+    return _record(subject, planned, figure, {**subject.environment, **figure.environment})
 
 
 def _release(subjects: Sequence[Subject], later: Sequence[Subject]) -> None:
@@ -124,6 +133,7 @@ def _record(subject: Subject, planned: Planned, figure: Figure, known: dict[str,
         metric=planned.metric,
         value=figure.value,
         unit=planned.unit,
+        known=planned.known,
         reason=figure.reason,
         method=planned.method,
         repeats=figure.repeats,

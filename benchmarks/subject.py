@@ -16,6 +16,7 @@ from ..runtime.backends import Session, load
 from ..runtime.samplers import make_sampler
 from ..runtime.synthesis import synthesize
 from .energy.trial import SECONDS, WINDOWS
+from .environment import environment
 from .records import HOST
 from .references import RATE, References
 
@@ -92,6 +93,16 @@ class Subject:
         if threads not in self._sessions:
             self._sessions[threads] = load(self.settings.backend, self.artifact, threads)
         return self._sessions[threads]
+
+    @property
+    def machine(self) -> dict[str, str]:
+        """What it runs on (environment.py)."""
+        return environment()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What of machine and back end bears on its figures."""
+        return {**self.session().environment, **self.machine}
 
     @property
     def steps(self) -> int:
