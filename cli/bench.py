@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import RUNS, BackendOption, DataOption, JsonOption, PowerOfOption, SeedOption, TakePatternOption, ValidationOption, WorkspaceOption
+from .board import (
+    AnotherMachineOption,
+    BoardPythonOption,
+    HostOption,
+    IdentityOption,
+    PortOption,
+    SshConfigOption,
+    TargetOption,
+    Where,
+)
+from .options import RUNS, DataOption, JsonOption, PowerOfOption, SeedOption, TakePatternOption, ValidationOption, WorkspaceOption
 from .output import print_json, progress_bar, working
 from .stages import demo_corpus
 
@@ -44,6 +54,11 @@ MeterLogOption = Annotated[
 MeterOffsetOption = Annotated[
     float | None, typer.Option("--meter-offset", metavar="S", help="Energy: how far the meter's clock is behind.  [default: looked for]", show_default=False)
 ]
+BackendOption = Annotated[
+    str | None,
+    typer.Option("--backend", metavar="NAME", help="What runs the graphs: onnxruntime, litert, tflite_runtime, c.  [default: what suits the machine]",
+                 show_default=False),
+]  # fmt: skip
 AgainOption = Annotated[bool, typer.Option("--again", help="Measure also what has its record.")]
 
 
@@ -64,7 +79,14 @@ def bench(
     meter_offset: MeterOffsetOption = None,
     power_of: PowerOfOption = None,
     again: AgainOption = False,
-    backend: BackendOption = "onnxruntime",
+    backend: BackendOption = None,
+    target: TargetOption = None,
+    another_machine: AnotherMachineOption = False,
+    host: HostOption = None,
+    port: PortOption = None,
+    identity: IdentityOption = None,
+    ssh_config: SshConfigOption = None,
+    board_python: BoardPythonOption = None,
     seed: SeedOption = 0,
     workspace: WorkspaceOption = RUNS,
     json: JsonOption = False,
@@ -72,15 +94,18 @@ def bench(
     """Measure artifacts: size, speed, memory, energy, quality.
 
     Every figure is a record in the workspace, written as soon as it is known; what has its record is not measured again.
+    With --host, a board is measured over ssh; the same command goes on where a connection broke off.
 
     \b
     Examples: vcompress bench
+              vcompress bench ARTIFACT --target rpi-4b
+              vcompress bench ARTIFACT --target rpi-4b --host pi@raspberrypi.local
               vcompress bench runs/hifigan-s/fp32/20260101-120000-000000/artifact --clips 32 --threads 1 --threads 2
               vcompress bench --data recordings --validation '^chapter-9' --measure quality
     """
     with working():
-        from ..benchmarks.bench import bench as measure_all
         from ..benchmarks.bench import chosen_families
+        from ..benchmarks.conditions import slowed
         from ..benchmarks.records import Record
         from ..benchmarks.rows import rows_of
         from ..benchmarks.subject import BenchSettings
@@ -90,7 +115,8 @@ def bench(
         from ..vocoders.corpus import Split
 
         place = Workspace(workspace)
-        settings = BenchSettings(backend, threads=tuple(threads or [1]), seed=seed, repeats=repeats, families=tuple(measure) if measure else None)
+        where = Where(target, another_machine, host, port, identity, ssh_config, board_python)
+        settings = BenchSettings(seed=seed, repeats=repeats, families=tuple(measure) if measure else None)
         settings = replace(settings, batch=batch, windows=windows, window_seconds=window, meter_log=str(meter_log or ""), meter_offset=meter_offset)
         settings = replace(settings, power_of=power_of or "").following(protocol or "")
         wanted = chosen_families(settings)
@@ -104,12 +130,17 @@ def bench(
                 if record is not None:
                     figure = f"{record.value:.6g} {record.unit}" if record.value is not None else f"absent ({record.reason})"
                     typer.echo(f"{what} = {figure}", err=True)
+                    if why := slowed(record.environment):
+                        typer.echo(f"The board was slowed down while this was taken ({why}): cool it, or give it a stronger supply.", err=True)
 
-            records = measure_all(opened, chosen, settings, place.records, progress, again)
+            records = where.bench(opened, chosen, settings, backend, threads, place.records, progress, again)
     if json:
         print_json({"records": place.records, "figures": [asdict(record) for record in records]})
     else:
         print(key_table(rows_of(records)).markdown())
+        if target is not None:
+            places = (f"{record.target} ({record.environment.get('machine', '')}, {record.backend})" for record in records)
+            print(f"Measured as {' and '.join(dict.fromkeys(places))}.")
         print(f"{len(records)} figures stand in {place.records}; vcompress pareto makes the page.")
 
 

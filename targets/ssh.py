@@ -63,9 +63,11 @@ class Call:
 
 
 class Shell(Protocol):
-    """Runs commands on one machine. `name`: of the machine, for sentences."""
+    """Runs commands on one machine."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Of the machine, for sentences."""
 
     def start(self, command: str) -> Call:
         """Start a command of the machine's POSIX shell."""

@@ -1,0 +1,118 @@
+"""Where `vcompress bench` measures: here, here as a target, or on a board at the other end of ssh."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import VcompressError
+from .output import say
+
+if TYPE_CHECKING:
+    from ..benchmarks.bench import Progress
+    from ..benchmarks.records import Record
+    from ..benchmarks.subject import BenchSettings
+    from ..runtime.artifact import Artifact
+    from ..vocoders.corpus import Clip
+
+TargetOption = Annotated[
+    str | None,
+    typer.Option("--target", metavar="NAME|FILE", help="The board that is measured (see: vcompress targets); its device tree has to agree.",
+                 show_default=False),
+]  # fmt: skip
+AnotherMachineOption = Annotated[bool, typer.Option("--another-machine", help="Measure though the machine is not the target; every figure says so.")]
+HostOption = Annotated[
+    str | None, typer.Option("--host", metavar="[USER@]HOST", help="Measure there, over ssh: a host, or a name in ssh's config.", show_default=False)
+]
+PortOption = Annotated[int | None, typer.Option("--port", metavar="N", help="Port of ssh on the host.  [default: as ssh's config says]", show_default=False)]
+IdentityOption = Annotated[
+    Path | None, typer.Option("--identity", metavar="FILE", help="Private key for the host.  [default: as ssh finds it]", show_default=False)
+]
+SshConfigOption = Annotated[Path | None, typer.Option("--ssh-config", metavar="FILE", help="Config of ssh.  [default: ~/.ssh/config]", show_default=False)]
+BoardPythonOption = Annotated[
+    str | None,
+    typer.Option("--board-python", metavar="PATH", help="A Python on the host that has numpy and the back end; no environment is made there.",
+                 show_default=False),
+]  # fmt: skip
+MOST_THREADS = 4
+
+
+@dataclass(frozen=True)
+class Where:
+    """What the options of a bench say of the place. Raises VcompressError where they do not fit each other."""
+
+    target: str | None = None
+    another_machine: bool = False
+    host: str | None = None
+    port: int | None = None
+    identity: Path | None = None
+    ssh_config: Path | None = None
+    python: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.target is None and (self.host is not None or self.another_machine):
+            raise VcompressError(
+                f"{'--host' if self.host else '--another-machine'} needs a target; name what the machine is with --target (see: vcompress targets)."
+            )
+        if self.host is None and any(value is not None for value in (self.port, self.identity, self.ssh_config, self.python)):
+            raise VcompressError("--port, --identity, --ssh-config and --board-python belong to a --host; name it, or leave them out.")
+
+    def bench(
+        self,
+        artifacts: Sequence["Artifact"],
+        clips: Sequence["Clip"],
+        settings: "BenchSettings",
+        backend: str | None,
+        threads: Sequence[int] | None,
+        records: Path,
+        progress: "Progress",
+        again: bool,
+    ) -> "list[Record]":
+        """Measure at that place. backend, threads: None for what suits it; on a target 1 to 4 threads, or as many as it has cores."""
+        if self.host is not None:
+            return self._there(artifacts, clips, settings, backend, threads, records, progress, again)
+        from ..benchmarks.bench import bench
+        from ..runtime.backends import default_backend
+
+        settings = replace(settings, backend=backend or default_backend(), threads=tuple(threads or (1,)))
+        if self.target is not None:
+            settings = self._here(settings, threads)
+        return bench(artifacts, clips, settings, records, progress, again)
+
+    def _here(self, settings: "BenchSettings", threads: Sequence[int] | None) -> "BenchSettings":
+        """The settings for this machine as the target."""
+        from ..benchmarks.environment import environment
+        from ..targets.board import board_model, label_of
+        from ..targets.profile import find_profile
+
+        assert self.target is not None
+        profile = find_profile(self.target)
+        label = label_of(profile, board_model(), self.another_machine)
+        power = settings.power_of or (self.target if label == profile.name else "")
+        cores = min(int(environment()["cores"]), MOST_THREADS)
+        return replace(settings, target=label, power_of=power, threads=tuple(threads or range(1, cores + 1)))
+
+    def _there(
+        self,
+        artifacts: Sequence["Artifact"],
+        clips: Sequence["Clip"],
+        settings: "BenchSettings",
+        backend: str | None,
+        threads: Sequence[int] | None,
+        records: Path,
+        progress: "Progress",
+        again: bool,
+    ) -> "list[Record]":
+        from ..benchmarks.remote.bench import Wish, bench_on_board
+        from ..benchmarks.remote.board import Board
+        from ..targets.profile import find_profile
+        from ..targets.ssh import OpenSSH
+
+        assert self.target is not None and self.host is not None
+        if settings.meter_log:
+            raise VcompressError("--meter-log is read by the machine that measures; start the bench on the board itself, without --host.")
+        wish = Wish(find_profile(self.target), self.another_machine, backend, tuple(threads) if threads else None)
+        board = Board(OpenSSH(self.host, self.port, self.identity, self.ssh_config), self.python or "")
+        return bench_on_board(board, artifacts, clips, settings, wish, records, progress, say, again)
