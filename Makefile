@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FAMILIES := melgan hifigan diffwave
 BENCH_RECIPES := fp32,static_w8a8,control_qat_w8a8,qat_w8a8,folded_fp32,folded_static_w8a8
 
-.PHONY: demo test bench lint clean
+.PHONY: demo test test-mcu bench lint clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed-all
@@ -19,6 +19,11 @@ bench: $(VENV)/.installed-all
 # One thread a worker: two workers that each start a thread a core slow each other down. A file stays with one worker: its fixtures are made once.
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The C export on simulated boards. What is missing of compilers and simulators is installed from Debian and npm, as root or through sudo.
+test-mcu: $(VENV)/.installed-test
+	$(BIN)/python -m vcompress.targets.simulators.install
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m mcu tests/mcu
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
