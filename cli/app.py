@@ -23,6 +23,7 @@ COMMANDS = {
     "pareto": "pareto:pareto",
     "targets": "targets:targets",
     "fit": "fit:fit",
+    "simulate": "simulate:simulate",
     "records": "records:records",
     "env": "env:env",
     "papers": "papers:papers",
