@@ -47,8 +47,8 @@ def simulate(
         from dataclasses import asdict
 
         from ..benchmarks.records import append_record
-        from ..benchmarks.firmware import Request
-        from ..benchmarks.firmware import simulate as run
+        from ..benchmarks.simulated import Request
+        from ..benchmarks.simulated import simulate as run
         from ..runtime.artifact import Artifact
         from ..runtime.workspace import Workspace
         from ..targets.profile import find_profile
@@ -60,7 +60,7 @@ def simulate(
         with progress_bar("Simulating") as show:
             for artifact in opened:
                 for profile in profiles:
-                    made = run(Request(artifact, profile, backend, seconds, repeats, seed), on_step=lambda step: show(len(found), None, step))
+                    made = run(Request(artifact, profile, backend, seconds, repeats, seed), on_step=lambda step: show(0, None, step))
                     for record in made:
                         append_record(place.records, record)
                     found += made

@@ -9,7 +9,7 @@ from ...targets.userlands.machines import Core, core_of
 from ...targets.userlands.userland import userland
 from ...targets.workload import Workload, workload_of
 from ..environment import environment
-from ..records import SIMULATED, Record
+from ..records import MODELLED, SIMULATED, Record
 from ..workload import frames_of, steady_mel
 from . import OnStep, Request
 
@@ -45,7 +45,7 @@ def _records(request: Request, core: Core, backend: str, done: Run, workload: Wo
     counted = f"all instructions of a synthesis, back end and sampler, on one thread, after {WARM} to warm up, {workload.seconds:.3g} s of audio"
     settings = {"threads": 1, "seconds": workload.seconds}
 
-    def record(metric: str, scale: float, unit: str, method: str, **more: str) -> Record:
+    def record(metric: str, scale: float, unit: str, method: str, known: str = SIMULATED, **more: str) -> Record:
         scaled = [sample * scale for sample in samples]
         return Record(
             artifact=workload.identity,
@@ -58,7 +58,7 @@ def _records(request: Request, core: Core, backend: str, done: Run, workload: Wo
             metric=metric,
             value=median(scaled),
             unit=unit,
-            known=SIMULATED,
+            known=known,
             method=method,
             repeats=len(scaled),
             window=workload.seconds,
@@ -74,4 +74,4 @@ def _records(request: Request, core: Core, backend: str, done: Run, workload: Wo
     if clock:
         for end, cycles in zip(("fast", "slow"), core.cycles, strict=True):
             method = f"{counted}; {core.cycles[0]:g} to {core.cycles[1]:g} cycles each at {clock / 1e9:g} GHz, assumed ({core.assumed}), memory not waited for"
-            yield record("rtf", cycles / clock, "s/s", method, end=end)
+            yield record("rtf", cycles / clock, "s/s", method, MODELLED, end=end)
