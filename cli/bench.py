@@ -18,7 +18,7 @@ from .board import (
     Where,
 )
 from .options import RUNS, DataOption, JsonOption, PowerOfOption, SeedOption, TakePatternOption, ValidationOption, WorkspaceOption
-from .output import print_json, progress_bar, working
+from .output import print_json, progress_bar, say, working
 from .stages import demo_corpus
 
 if TYPE_CHECKING:
@@ -122,6 +122,9 @@ def bench(
         wanted = chosen_families(settings)
         opened = [Artifact.open(folder) for folder in artifacts] if artifacts else newest_artifacts(place)
         place.check_writable()
+        if where.on_board and not data and not measure:
+            clips = 0
+            say("Quality is left out: give recordings with --data, or measure from the desk with --host, which computes it there.")
         chosen = reference_clips(data, Split(take_pattern, validation), clips) if clips and "quality" in wanted else []
         with progress_bar("Measuring") as show:
 

@@ -59,6 +59,11 @@ class Where:
         if self.host is None and any(value is not None for value in (self.port, self.identity, self.ssh_config, self.python)):
             raise VcompressError("--port, --identity, --ssh-config and --board-python belong to a --host; name it, or leave them out.")
 
+    @property
+    def on_board(self) -> bool:
+        """Whether this machine is measured as a target: a board with the light install has neither corpus nor metrics."""
+        return self.target is not None and self.host is None
+
     def bench(
         self,
         artifacts: Sequence["Artifact"],

@@ -4,6 +4,7 @@ Keys alone: a password is neither asked for nor taken, and a host key that is un
 """
 
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -29,6 +30,7 @@ SETTINGS = (
 )
 OWN_FAILURE = 255  # of ssh: the connection, not the command
 MOST_STDERR = 1 << 16
+_FORGET = re.compile(r"\s*ssh-keygen -f \S+ -R \S+\s*")  # what ssh itself advises
 _DESTINATION = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?[A-Za-z0-9_\[][A-Za-z0-9_.:%\]-]*")
 
 
@@ -125,18 +127,16 @@ class OpenSSH:
         if call.wait() != OWN_FAILURE:
             return ""
         said = call.stderr()
-        return next((sentence.format(**self._names()) for sign, sentence in FAILURES if sign in said), "") or self._other(said)
-
-    def _names(self) -> dict[str, str]:
-        host = self.destination.rpartition("@")[2]
         given = [*(["-p", str(self.port)] if self.port else []), *(["-i", str(self.identity)] if self.identity else [])]
         given += ["-F", str(self.config)] if self.config else []
-        known = f"'[{host}]:{self.port}'" if self.port else host
-        return {"name": self.name, "login": " ".join(["ssh", *given, self.destination]), "known": known, "copy": " ".join(["ssh-copy-id", *given, self.name])}
-
-    def _other(self, said: str) -> str:
-        last = (said.strip().splitlines() or ["no reason was given"])[-1]
-        return f"The connection to {self.name} failed ({printable(last)}); check that the board is on, and try: {self._names()['login']}."
+        names = {
+            "name": self.name,
+            "login": shlex.join(["ssh", *given, self.destination]),
+            "copy": shlex.join(["ssh-copy-id", *given, self.destination]),
+            "forget": next((printable(line) for line in said.splitlines() if _FORGET.fullmatch(line)), f"ssh-keygen -R {self.destination.rpartition('@')[2]}"),
+            "said": printable((said.strip().splitlines() or ["no reason was given"])[-1]),
+        }
+        return next(sentence for sign, sentence in FAILURES if sign in said).format(**names)
 
 
 # What OpenSSH says -> what is wrong and what to do. The first that is found.
@@ -144,7 +144,7 @@ FAILURES = (
     (
         "HOST IDENTIFICATION HAS CHANGED",
         "The host key of {name} is not the one that is known: the board was installed anew, or this is another machine; "
-        "only if you know why, forget the old key with: ssh-keygen -R {known}, then accept the new one as for a new host.",
+        "only if you know why, forget the old key with: {forget}, then accept the new one as for a new host.",
     ),
     (
         "host key is known for",
@@ -165,4 +165,5 @@ FAILURES = (
     ("Connection refused", "{name} is there but takes no ssh on this port; switch on ssh on the board (sudo raspi-config), or give --port."),
     ("timed out", "{name} does not answer; check that the board is on and in this network."),
     ("No route to host", "{name} does not answer; check that the board is on and in this network."),
+    ("", "The connection to {name} failed ({said}); check that the board is on, and try: {login}."),
 )

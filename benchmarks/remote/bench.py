@@ -12,7 +12,7 @@ from ...errors import VcompressError
 from ...runtime.artifact import Artifact
 from ...runtime.backends import default_backend
 from ...targets.board import label_of
-from ...targets.profile import Profile
+from ...targets.profile import Profile, built_in, find_profile
 from ...vocoders.corpus import Clip
 from ..bench import AUDIO, Progress, chosen_families, measure, references_of
 from ..environment import environment
@@ -175,5 +175,5 @@ def prepare(board: Board, artifacts: Sequence[Artifact], settings: BenchSettings
     if python != board.python and python not in here.made:
         say("Making a Python environment there; this is done once.")
         board.make_environment(backend, say)
-    chosen = replace(settings, backend=backend, threads=threads, target=label)
-    return Bench(board, here, code, packed, chosen)
+    power = settings.power_of or (label if label in built_in() and find_profile(label) == wish.profile else "")
+    return Bench(board, here, code, packed, replace(settings, backend=backend, threads=threads, target=label, power_of=power))

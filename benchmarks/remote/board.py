@@ -116,12 +116,14 @@ class Board:
         python = shlex.quote(self.python) if self.python else f"{environment_name(backend)}-{here.python}/bin/python"
         command = f'cd {on_board.HOME} && PYTHONPATH="$PWD/{code.name}" exec {python} -P -m {__package__}.worker'
         with self._calling(command) as call, _beating(call, job):
+            begun = False
             for document in read_answers(call.stdout, self.name, longest):
                 if document["kind"] == "done":
                     return
                 self._complain(document)
+                begun = True
                 yield document
-            raise self._broken(call)
+            raise self._broken(call, begun)
 
     def _setup(self, asked: dict[str, Any]) -> str:
         script = Path(on_board.__file__).read_text(encoding="utf-8")
@@ -159,12 +161,12 @@ class Board:
             sentence = what.format(text=text_of(document, "text").rstrip(".") or "no reason was given", packages=packages)
             raise VcompressError(f"{self.name} {sentence}.")
 
-    def _broken(self, call: Call) -> VcompressError:
-        code = call.wait()
-        if sentence := self.shell.why(call):
-            return VcompressError(sentence)
+    def _broken(self, call: Call, begun: bool = False) -> VcompressError:
+        code, why = call.wait(), self.shell.why(call)
         said = printable((call.stderr().strip().splitlines() or ["no reason was given"])[-1])
-        return VcompressError(f"{self.name} ended before it had answered (exit code {code}, {said}); give the same command to go on.")
+        if begun and why:
+            return VcompressError(f"The connection to {self.name} broke off ({said}); what came is kept, give the same command to go on.")
+        return VcompressError(why or f"{self.name} ended before it had answered (exit code {code}, {said}); what came is kept, give the same command to go on.")
 
 
 def _texts(document: Document, key: str) -> frozenset[str]:
