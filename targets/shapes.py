@@ -16,11 +16,13 @@ SMALL = 64  # elements: constants up to this size may be shapes, axes or pads, a
 
 
 class Graph:
-    """An ONNX graph whose weights are known by shape and type alone. Needs `onnx`. Raises VcompressError where the file is none."""
+    """An ONNX graph whose weights are known by shape and type alone. Raises VcompressError where the file is none, or `onnx` is not installed."""
 
     def __init__(self, path: Path):
-        import onnx
-
+        try:
+            import onnx
+        except ImportError:
+            raise VcompressError("The graphs of an artifact are read with the package onnx, which is not installed; run: pip install onnx.") from None
         self.path = path
         try:
             self.model = onnx.load(str(path))
