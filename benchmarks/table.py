@@ -7,7 +7,7 @@ from .columns import BY_METRIC, COLUMNS, QUALITY, TIMES, Column, signed
 from .paired import Difference, absence, compare
 from .provenance import weakest
 from .rows import Row, recipe_word, row_named, threads_of
-from .verdict import Outcome, judge, raced, ratio
+from .verdict import Outcome, judge, not_faster, raced, ratio
 
 ABSENT = "-"
 CONTROL_MARK = "↳ "  # a control stands right below the QAT row that it belongs to
@@ -234,8 +234,10 @@ def difference_text(difference: Difference, column: Column, relative: bool = Fal
 
 
 def _verdict(rows: Sequence[Row], row: Row) -> Cell:
-    verdict = judge(rows, row)
+    verdict, slow = judge(rows, row), not_faster(rows, row)
+    mark = verdict.outcome.name.lower()
     if verdict.outcome is Outcome.UNKNOWN:
-        return Cell(ABSENT, note=verdict.why, mark=verdict.outcome.name.lower())
+        return Cell("not faster" if slow else ABSENT, slow, verdict.why, mark, slow)
     beyond = "interval reaches beyond" if verdict.outcome is Outcome.UNSURE else ""
-    return Cell(verdict.outcome.value, beyond, mark=verdict.outcome.name.lower(), tip=verdict.why)
+    text = f"{verdict.outcome.value}, not faster" if slow else verdict.outcome.value
+    return Cell(text, "; ".join(filter(None, (beyond, slow))), mark=mark, tip="; ".join(filter(None, (verdict.why, slow))))

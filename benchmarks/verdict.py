@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from .columns import TIMES
 from .paired import Difference, compare
+from .records import HOST
 from .rows import Row, row_named, threads_of
 
 TRAINED = 2.0  # PESQ wide band of fp32; below it a vocoder is too rough for a difference to mean anything
@@ -119,7 +120,18 @@ def headline(rows: Sequence[Row]) -> str:
         quality.append(f"of {len(judged)} quantized rows judged {', '.join(counts)}")
     if untrained := sorted({row.name for row, outcome in verdicts if outcome is Outcome.UNTRAINED}):
         quality.append(f"{' and '.join(untrained)} {'is' if len(untrained) == 1 else 'are'} not trained enough to judge")
+    if slow := [row for row in found if not_faster(rows, row)]:
+        costs += f"; {' and '.join(f'{row.name} {row.recipe} is {not_faster(rows, row)}' for row in slow)}"
     return "; ".join([costs, *quality]) + "."
+
+
+def not_faster(rows: Sequence[Row], row: Row) -> str:
+    """That a quantized row takes as long as its fp32 or longer, and where it was timed; "" where it is faster, or not known to be slower."""
+    own, found = row.figure("rtf"), ratio(rows, row, "rtf") if quantized([row]) else None
+    if own is None or found is None or found > 1:
+        return ""
+    place = "this machine" if own.target == HOST else own.target
+    return f"not faster than {row.baseline_recipe} on {place}: {found:.2f}{TIMES}"
 
 
 def ratio(rows: Sequence[Row], row: Row, metric: str) -> float | None:

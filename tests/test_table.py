@@ -141,3 +141,11 @@ def test_speed_comes_from_interleaved_runs_where_there_are_any():
     table = key_table(rows_of([*vocoder("hifigan-s", 4e6, 0.048, 2.4, 0.3), race]))
     assert (cell(table, "hifigan-s", "static_w8a8", "Speed").text, cell(table, "hifigan-s", "static_w8a8", "Speed").sub) == ("3.10", "interleaved")
     assert cell(table, "hifigan-s", "qat_w8a8", "Speed").text == "2.50"
+
+
+def test_a_target_on_which_int8_is_not_faster_says_so_in_verdict_and_headline():
+    rows = rows_of([record("fp32", "rtf", 0.41, target="rpi-4b"), record("static_w8a8", "rtf", 0.44, target="rpi-4b")])
+    assert "not faster than fp32 on rpi-4b: 0.93" in cell(key_table(rows), "hifigan-s", "static_w8a8", "Verdict").sub
+    assert "static_w8a8 is not faster than fp32 on rpi-4b" in headline(rows)
+    faster = rows_of([record("fp32", "rtf", 0.41), record("static_w8a8", "rtf", 0.3)])
+    assert "not faster" not in headline(faster) and "not faster" not in key_table(faster).markdown()
