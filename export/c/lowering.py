@@ -7,10 +7,10 @@ import numpy as np
 from ...errors import VcompressError
 from .program import Convolution, Curve, InverseSTFT, Joined, Product, Program, Scaled, Step, Sum, Table, View
 from .reference import kernels
-from .reference.istft import ISTFT, istft_of
+from .reference.istft import IntegerISTFT, istft_of
 from .reference.kernels import InputFacts, Layer, Scale
 
-Kernel = Layer | Scale | kernels.Sum | kernels.Product | ISTFT | np.ndarray | None
+Kernel = Layer | Scale | kernels.Sum | kernels.Product | IntegerISTFT | np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _kernel(program: Program, step: Step, requantization: str, limits: dict[int,
         case Product():
             return kernels.product_of(step.factor, facts(step.inputs[0]), facts(step.inputs[1]), clamp)
         case InverseSTFT():
-            return istft_of(step.inputs[0].scale, step.inputs[1].scale, step.n_fft, step.hop)
+            return istft_of(step.n_fft, step.hop, step.inputs[0].scale, step.inputs[1].scale)
         case Joined():
             return None
     raise VcompressError(f"{step.name} is a {type(step).__name__}, which has no kernel; report this with the vocoder's configuration.")

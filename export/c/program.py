@@ -161,12 +161,10 @@ class Program:
 class TargetFacts:
     """What of a target the C code depends on.
 
-    `requantization`: "q15" or "q31"; `program_space`: constants lie in a memory of their own that is read byte by byte (AVR);
-    `pointer_bytes`: of a pointer to data; `largest_object`: bytes that one array may have.
+    `requantization`: "q15" or "q31"; `packed`: structures have no padding (AVR); `largest_object`: bytes that one array may have.
     """
 
     name: str
     requantization: str = "q31"
-    program_space: bool = False
-    pointer_bytes: int = 4
+    packed: bool = False
     largest_object: int = 2**31 - 1

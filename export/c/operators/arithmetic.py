@@ -25,15 +25,17 @@ def multiply(reader: Reader, node: ir.Node) -> None:
     if number is not None and number.size == 1:
         scaled(reader, node, float(number.reshape(())))
         return
-    a, b = _operands(reader, node)
+    a, b = sorted(_operands(reader, node), key=reader.bits)  # kernels take the narrower one first
     for output in reader.results(node):
         reader.emit(Product(node.name or "a product", (a, b), output.tensor, a.scale * b.scale / output.scale))
 
 
 def _sum(reader: Reader, node: ir.Node, sign: int) -> None:
-    a, b = _operands(reader, node)
+    operands = _operands(reader, node)
     for output in reader.results(node):
-        reader.emit(Sum(node.name or "a sum", (a, b), output.tensor, (a.scale / output.scale, sign * b.scale / output.scale)))
+        terms = ((operand, number * operand.scale / output.scale) for operand, number in zip(operands, (1, sign), strict=True))
+        views, factors = zip(*sorted(terms, key=lambda term: reader.bits(term[0])), strict=True)
+        reader.emit(Sum(node.name or "a sum", views, output.tensor, factors))
 
 
 def _operands(reader: Reader, node: ir.Node) -> tuple[View, View]:

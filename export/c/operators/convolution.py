@@ -17,7 +17,7 @@ SATURATED = 8.0  # tanh of it is 1 in 16 bits: what lies beyond needs no numbers
 
 def convolution(reader: Reader, node: ir.Node) -> None:
     """Conv, 1-D with a stride of 1: dilated, grouped, depthwise, of one row. One in floats at the end of the graph becomes integers here."""
-    kernel = _window(node)
+    window = _window(node)
     view = reader.operand(node)
     groups = node.attributes.get_int("group", 1) or 1
     weights, weight_scale = _weights(reader, node)
@@ -27,13 +27,9 @@ def convolution(reader: Reader, node: ir.Node) -> None:
     tail = node.outputs[0].uses() and all(use.node.op_type == "Tanh" for use in node.outputs[0].uses())
     for output in [_before_tanh(reader, node, view, weights, bias, bias_scale)] if tail else reader.results(node):
         factor = bias_scale / output.scale
-        stored = [phases_first(array, phases) for array in (weights.transpose(0, 2, 1), bias, factor)]
-        reader.emit(Convolution(node.name or output_name(reader, output), (view,), output.tensor, *stored, *kernel, groups))
-
-
-def output_name(reader: Reader, output: View) -> str:
-    """A name for a layer that has none."""
-    return f"the layer of {reader.tensors[output.tensor].name}"
+        laid, sums, factors = (phases_first(array, phases) for array in (weights.transpose(0, 2, 1), bias, factor))
+        name = node.name or f"the layer of {reader.tensors[output.tensor].name}"
+        reader.emit(Convolution(name, (view,), output.tensor, laid, sums, factors, *window, groups))
 
 
 def _window(node: ir.Node) -> tuple[int, int]:

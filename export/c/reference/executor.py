@@ -8,7 +8,7 @@ from ..lowering import Kernel, Lowered
 from ..program import Convolution, Curve, InverseSTFT, Joined, Product, Program, Scaled, Step, Sum, Table, View
 from ..streaming import Streaming, overlap
 from . import kernels
-from .istft import frame, tail
+from .istft import inverse_stft
 
 PCM = np.int16
 
@@ -35,7 +35,7 @@ def run_whole(lowered: Lowered, mel: np.ndarray) -> dict[int, np.ndarray]:
             inside = (index >= 0) & (index < len(inputs[0]))
             inputs = [np.where(inside[..., None], inputs[0][np.clip(index, 0, len(inputs[0]) - 1)], zero_point)]
         if isinstance(step, InverseSTFT):
-            tensors[step.output] = np.stack(list(_blocks(step, kernel, inputs, frames)))
+            tensors[step.output] = inverse_stft(kernel, *(array.T for array in inputs)).reshape(frames, step.hop).astype(np.int64)  # type: ignore[arg-type]
         else:
             tensors[step.output] = compute(step, kernel, [array[:count] for array in inputs])
     return tensors
@@ -69,17 +69,9 @@ def _seen(view: View, array: np.ndarray, frames: int) -> np.ndarray:
     return rows[:, view.first : view.first + view.channels]
 
 
-def _blocks(step: InverseSTFT, kernel: Kernel, inputs: list[np.ndarray], frames: int) -> Iterator[np.ndarray]:
-    state, half = np.zeros(step.n_fft - step.hop, np.int64), overlap(step) // 2
-    for t in range(frames + half):
-        block, state = frame(kernel, inputs[0][t], inputs[1][t], state) if t < frames else tail(kernel, state)  # type: ignore[arg-type]
-        if t >= half:
-            yield block
-
-
 def run_streaming(lowered: Lowered, streaming: Streaming, mel: np.ndarray) -> np.ndarray:
     """int16 (hop F,): frame by frame, with no more rows of each tensor than the schedule keeps. mel: integers (F, n_mels)."""
-    return np.concatenate([np.concatenate([PCM([]), *rows]) for rows in Stream(lowered, streaming).run(mel)])
+    return np.concatenate([np.concatenate([np.array([], PCM), *rows]) for rows in Stream(lowered, streaming).run(mel)])
 
 
 class Stream:
@@ -91,7 +83,7 @@ class Stream:
         self.lowered, self.streaming = lowered, streaming
         program = lowered.program
         self.rings = [np.full((rows, t.channels), self.GONE, np.int64) for rows, t in zip(streaming.rows, program.tensors, strict=True)]
-        self.overlaps = {step.output: np.zeros(step.n_fft - step.hop, np.int64) for step in program.steps if isinstance(step, InverseSTFT)}
+        self.spectra: dict[int, list[list[np.ndarray]]] = {step.output: [] for step in program.steps if isinstance(step, InverseSTFT)}
         self.frames: int | None = None
 
     def run(self, mel: np.ndarray) -> Iterator[list[np.ndarray]]:
@@ -134,15 +126,17 @@ class Stream:
         return [_seen(view, row[None], 1).reshape(-1).astype(PCM)] if view.ratio == 1 else []
 
     def _block(self, step: InverseSTFT, kernel: Kernel, n: int) -> np.ndarray:
+        """The samples that frame t completes, of it and those before it that overlap; there need not be a frame t any more."""
         t = n - self.streaming.view_delay(step.inputs[0]) - self.streaming.backs(step, step.inputs[0])[0]
-        state = self.overlaps[step.output]
-        if t < 0:
-            return state[: step.hop]
-        inside = self._inside(t, 1, 0)
-        block, self.overlaps[step.output] = (
-            frame(kernel, *(self._rows(step, view, n)[0] for view in step.inputs), state) if inside else tail(kernel, state)  # type: ignore[arg-type]
-        )
-        return block
+        spectra = self.spectra[step.output]
+        if self._inside(t, 1, 0):
+            spectra.append([self._rows(step, view, n)[0] for view in step.inputs])
+        first = max(0, t - overlap(step) + 1)
+        block = t - overlap(step) // 2
+        if block < 0 or (self.frames is not None and block >= self.frames):
+            return np.zeros(step.hop, np.int64)
+        samples = inverse_stft(kernel, *(np.stack(rows, 1) for rows in zip(*spectra[first:], strict=True)))  # type: ignore[arg-type]
+        return samples.reshape(-1, step.hop)[block - first].astype(np.int64)
 
     def _rows(self, step: Step, view: View, n: int) -> np.ndarray:
         """The rows that a step reads at tick n, (taps, channels)."""
