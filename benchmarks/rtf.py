@@ -40,7 +40,7 @@ class Timing:
 
     def cores_held(self, threads: int) -> Figure:
         """Hours that cores are held, busy or not, for an hour of audio: median."""
-        return Figure.median_of([threads * seconds / self.audio for seconds in self.wall])
+        return self._median([threads * seconds / self.audio for seconds in self.wall])
 
     @property
     def milliseconds(self) -> Figure:
