@@ -19,7 +19,9 @@ NameOption = Annotated[str | None, typer.Option("--name", metavar="NAME", help="
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Decides everything that is drawn at random.")]
 ThreadsOption = Annotated[int, typer.Option("--threads", metavar="N", min=1, help="Threads that the network runs with.")]
-BackendOption = Annotated[str, typer.Option("--backend", metavar="NAME", help="What runs the graphs: onnxruntime, litert or tflite_runtime.")]
+BackendOption = Annotated[
+    str, typer.Option("--backend", metavar="NAME", help="What runs the graphs: onnxruntime, litert, tflite_runtime, torch-cuda:fp16:graphs ... (docs/gpu.md).")
+]
 PowerOfOption = Annotated[
     str | None,
     typer.Option("--power-of", metavar="TARGET", help="Target whose profile gives the power of this machine: energy is modelled where nothing meters it.",

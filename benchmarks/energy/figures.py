@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from ...errors import VcompressError
+from ...runtime.backends import on_a_gpu
 from ..carbon import carbon, factors, synthesis_energy
 from ..figure import Figure, Planned, absent
 from ..records import MODELLED
@@ -13,7 +14,7 @@ from ..subject import Subject
 from . import model
 from .curve import NoReading
 from .meter import Meter
-from .sources import Where, all_sources, on_a_gpu, useful, why_none
+from .sources import Where, all_sources, useful, why_none
 from .trial import Metered, TrialPlan, Window, disturbance, metered, run_trial
 
 Trial = tuple[list[Window], float]  # its windows, and seconds of audio of a run

@@ -7,8 +7,6 @@ from pathlib import Path
 from . import meter_log, nvml_counter, nvml_power, pmic, rapl
 from .meter import Meter, NoMeter
 
-ON_A_GPU = ("torch-cuda", "onnxruntime-cuda", "onnxruntime-tensorrt")  # back ends, before the first colon
-
 
 @dataclass(frozen=True)
 class Where:
@@ -30,11 +28,6 @@ def all_sources(where: Where | None = None) -> list[Meter | NoMeter]:
         nvml_power.find(),
         pmic.find(where.vcgencmd),
     ]
-
-
-def on_a_gpu(backend: str) -> bool:
-    """Whether a back end computes on a GPU."""
-    return backend.split(":")[0] in ON_A_GPU
 
 
 def useful(sources: Sequence[Meter | NoMeter], gpu: bool) -> list[Meter]:

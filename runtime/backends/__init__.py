@@ -4,6 +4,7 @@ import platform
 import struct
 from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Protocol
 
 from ...errors import VcompressError
@@ -19,21 +20,45 @@ class Session(Protocol):
     def run(self, graph: str, inputs: Tensors) -> Tensors: ...
 
 
-# name -> module (relative to the package) with `load(artifact, threads) -> Session`
+# name -> module (relative to the package) with `load(artifact, threads) -> Session`; of VARIANTS with `load(artifact, threads, words)`
 BACKENDS = {
     "onnxruntime": ".runtime.backends.onnxruntime_cpu",
+    "onnxruntime-cuda": ".runtime.backends.onnxruntime_cuda",
+    "onnxruntime-tensorrt": ".runtime.backends.onnxruntime_tensorrt",
+    "torch-cpu": ".vocoders.backends.torch_cpu",
+    "torch-cuda": ".vocoders.backends.torch_cuda",
     "litert": ".runtime.backends.litert",
     "tflite_runtime": ".runtime.backends.tflite_process",
 }
+VARIANTS = ("torch-cpu", "torch-cuda")  # have words behind their name: torch-cuda:fp16:graphs
+GPUS = ("torch-cuda", "onnxruntime-cuda", "onnxruntime-tensorrt")
 # back end -> why the memory and CPU time of this process say nothing of it
 ELSEWHERE = {"tflite_runtime": "tflite_runtime computes in a process of its own"}
 
 
 def load(name: str, artifact: Artifact, threads: int = 1) -> Session:
     """Open an artifact in a back end. Raises VcompressError when the name is unknown or its package is missing."""
-    if name not in BACKENDS:
-        raise VcompressError(f"There is no back end {name!r}; choose one of {', '.join(BACKENDS)}.")
-    return import_module(BACKENDS[name], package=__name__.split(".")[0]).load(artifact, threads)
+    module, (plain, *words) = import_backend(name), name.split(":")
+    session: Session = module.load(artifact, threads, words) if plain in VARIANTS else module.load(artifact, threads)
+    return session
+
+
+def import_backend(name: str) -> ModuleType:
+    """The module of a back end. Raises VcompressError when the name is unknown or what it imports is missing."""
+    plain, *words = name.split(":")
+    if plain not in BACKENDS:
+        raise VcompressError(f"There is no back end {plain!r}; choose one of {', '.join(BACKENDS)}.")
+    if words and plain not in VARIANTS:
+        raise VcompressError(f"The back end {plain} has no variants, as {name} has them; leave out {':' + ':'.join(words)}.")
+    try:
+        return import_module(BACKENDS[plain], package=__name__.split(".")[0])
+    except ModuleNotFoundError as error:
+        raise VcompressError(f"The back end {plain} needs {error.name}, which is not installed; run: pip install 'vcompress[compress]'.") from None
+
+
+def on_a_gpu(name: str) -> bool:
+    """Whether a back end computes on a GPU."""
+    return name.split(":")[0] in GPUS
 
 
 def default_backend(machine: str = "", bits: int = 0) -> str:

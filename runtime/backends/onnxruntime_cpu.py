@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 
 # It would round the weights of a float layer between two quantized tensors to 8 bits, with one scale for all channels.
 UNWANTED = ["WeightBiasQuantization"]
+CPU = "CPUExecutionProvider"
 
 
 class OnnxRuntimeSession:
     """One inference session a graph. Idle threads do not spin: the sessions of one process would starve each other."""
 
-    def __init__(self, artifact: Artifact, threads: int):
+    def __init__(self, artifact: Artifact, threads: int, provider: str = CPU):
         onnxruntime = _onnxruntime()
         self._artifact = artifact
-        self._sessions = {name: open_session(artifact.graph_path(name), threads) for name in artifact.manifest.graphs}
+        self._sessions = {name: open_session(artifact.graph_path(name), threads, provider=provider) for name in artifact.manifest.graphs}
         self._outputs = {name: [o.name for o in session.get_outputs()] for name, session in self._sessions.items()}
         self.environment = {"onnxruntime": onnxruntime.__version__, "threads": str(threads), "x64_quant_precision": str(needs_quant_precision())}
 
@@ -46,7 +47,17 @@ def load(artifact: Artifact, threads: int) -> OnnxRuntimeSession:
     return OnnxRuntimeSession(artifact, threads)
 
 
-def open_session(path: Path, threads: int = 1, optimized: Path | None = None) -> "InferenceSession":
+def open_on_a_gpu(artifact: Artifact, threads: int, provider: str) -> OnnxRuntimeSession:
+    """Open every graph with a provider of a GPU, which leaves to the CPU what it does not take. Raises VcompressError where it is not here."""
+    there = _onnxruntime().get_available_providers()
+    if provider not in there:
+        raise VcompressError(f"The onnxruntime here has no {provider} (but {', '.join(there)}); on a machine with an NVIDIA GPU: pip install onnxruntime-gpu.")
+    session = OnnxRuntimeSession(artifact, threads, provider)
+    session.environment["provider"] = provider
+    return session
+
+
+def open_session(path: Path, threads: int = 1, optimized: Path | None = None, provider: str = CPU) -> "InferenceSession":
     """An InferenceSession as this project runs it; `optimized` receives the graph that really runs."""
     onnxruntime = _onnxruntime()
     options = onnxruntime.SessionOptions()
@@ -58,9 +69,12 @@ def open_session(path: Path, threads: int = 1, optimized: Path | None = None) ->
     if optimized is not None:
         options.optimized_model_filepath = str(optimized)
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=UNWANTED)
+        session = onnxruntime.InferenceSession(str(path), options, providers=list(dict.fromkeys((provider, CPU))), disabled_optimizers=UNWANTED)
     except Exception as error:
         raise VcompressError(f"ONNX Runtime cannot open {path} ({str(error).splitlines()[0]}); export the artifact again.") from None
+    if provider not in session.get_providers():  # it falls back without an error
+        raise VcompressError(f"ONNX Runtime did not start its {provider}; check the GPU's driver and libraries.")
+    return session
 
 
 def needs_quant_precision() -> bool:

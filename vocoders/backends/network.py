@@ -1,0 +1,100 @@
+"""An ONNX graph as a torch module: its constants folded once, its nodes called in order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...errors import VcompressError
+from .operators import KNOWN, TORCH
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator: names of its inputs ("" where one is left out) and outputs."""
+
+    kind: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: dict[str, Any]
+
+
+class OnnxNetwork(nn.Module):
+    """The graph of a file in one float type. forward: its inputs in the order of `inputs` -> its outputs in the order of `outputs`.
+
+    Raises VcompressError where the file is no graph, or has an operator that is not in operators.py.
+    """
+
+    def __init__(self, path: Path, dtype: torch.dtype = torch.float32):
+        super().__init__()
+        graph = _read(path)
+        self.dtype = dtype
+        known: dict[str, Any] = {tensor.name: _array(tensor) for tensor in graph.initializer}
+        self.inputs = [value.name for value in graph.input if value.name not in known]
+        self.outputs = [value.name for value in graph.output]
+        self.nodes: list[Node] = []
+        for node in map(_node, graph.node):
+            if node.kind in KNOWN and all(name in known for name in node.inputs if name):
+                known[node.outputs[0]] = KNOWN[node.kind](*(known[name] if name else None for name in node.inputs), attributes=node.attributes)
+            elif node.kind in TORCH or node.kind == "Shape":
+                self.nodes.append(node)
+            else:
+                raise VcompressError(f"{path.name} has an operator {node.kind}, which torch back ends do not run yet; take --backend onnxruntime.")
+        used = {name for node in self.nodes for name in node.inputs} | set(self.outputs)
+        self.known = {name: value for name, value in known.items() if name in used and not _is_float(value)}
+        self._places = {name: f"k{index}" for index, name in enumerate(name for name in known if name in used and _is_float(known[name]))}
+        for name, place in self._places.items():
+            self.register_buffer(place, torch.from_numpy(np.array(known[name])).to(dtype))
+
+    def forward(self, *inputs: Tensor) -> list[Tensor]:
+        """Floats in the network's own type, integers as they are."""
+        values: dict[str, Any] = {"": None, **self.known, **dict(zip(self.inputs, inputs, strict=True))}
+        values |= {name: getattr(self, place) for name, place in self._places.items()}
+        for node in self.nodes:
+            given = [values[name] for name in node.inputs]
+            if node.kind == "Shape":
+                results = [np.array(given[0].shape[node.attributes.get("start", 0) : node.attributes.get("end")], np.int64)]
+            elif any(isinstance(value, Tensor) for value in given):
+                made = TORCH[node.kind](*given, attributes=node.attributes)
+                results = made if isinstance(made, list) else [made]
+            else:
+                results = [KNOWN[node.kind](*given, attributes=node.attributes)]
+            values.update(zip(node.outputs, results, strict=True))
+        return [values[name] for name in self.outputs]
+
+
+def _is_float(value: np.ndarray) -> bool:
+    return bool(np.issubdtype(value.dtype, np.floating))
+
+
+def _read(path: Path) -> Any:
+    try:
+        import onnx
+    except ImportError:
+        raise VcompressError("The torch back ends read ONNX graphs, and onnx is not installed; run: pip install onnx.") from None
+    try:
+        return onnx.load(str(path)).graph
+    except Exception as error:  # protobuf's own
+        raise VcompressError(f"{path} is no ONNX graph ({' '.join(str(error).split())[:80]}); export the artifact again.") from None
+
+
+def _array(tensor: Any) -> np.ndarray:
+    from onnx import numpy_helper
+
+    return np.array(numpy_helper.to_array(tensor))
+
+
+def _node(node: Any) -> Node:
+    from onnx import helper
+
+    found = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    attributes = {name: value.decode() if isinstance(value, bytes) else _listed(value) for name, value in found.items()}
+    return Node(node.op_type, tuple(node.input), tuple(node.output), attributes)
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, Sequence) else value
