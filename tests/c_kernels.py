@@ -12,7 +12,7 @@ from tempfile import mkdtemp
 import numpy as np
 
 import vcompress
-from vcompress.export.c.reference import kernels
+from vcompress.export.c.reference import istft, kernels
 from vcompress.export.c.reference.fixed_point import Q15
 
 SOURCE = Path(vcompress.__file__).parent / "export/c/source"
@@ -39,6 +39,11 @@ WideSumFacts = structure(("offset", INT64), ("a", INT32), ("b", INT32), ("low", 
 ProductFacts = structure(("multiplier", INT32), *((name, INT16) for name in ("a", "b", "zero_point", "low", "high")), ("shift", UINT8))
 ScaleFacts = structure(
     ("above", INT32), ("below", INT32), *((name, INT16) for name in ("input", "zero_point", "low", "high")), ("shift", UINT8), ("shift_below", UINT8)
+)
+
+ISTFTFacts = structure(
+    *((name, POINTER) for name in ("sine", "window")),
+    *(("shortest", ctypes.c_uint32), ("log_multiplier", INT16), ("log_shift", UINT8), ("log2_n_fft", UINT8), ("hop_length", UINT16)),
 )
 
 
@@ -123,3 +128,21 @@ def one_scale(name: str, bits: int, *operands: np.ndarray | int, n: int) -> np.n
     arguments.insert(0 if name == "vc_fill" else len(arguments), POINTER(address(out)))
     library()[f"{name}_s{bits}"](*arguments, UINT16(n))
     return out
+
+
+def inverse_stft(of: istft.IntegerISTFT, log_magnitude: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """vc_istft_frame for each frame, vc_istft_tail behind them: PCM int16 (hop_length F,)."""
+    sine, window = of.sine.copy(), of.window.copy()
+    facts = ISTFTFacts(address(sine), address(window), of.shortest, of.log_multiplier, of.log_shift, of.log2_n_fft, of.hop_length)
+    work, overlap = np.full(of.n_fft, -1, np.int32), np.zeros(of.n_fft - of.hop_length, np.int32)
+    frames, blocks = log_magnitude.shape[1], []
+    for t in range(frames + of.overlap // 2):
+        out = np.empty(of.hop_length, np.int16)
+        pcm, kept = POINTER(address(out)), POINTER(address(overlap))
+        if t < frames:
+            rows = [np.array(x[:, t], np.int16) for x in (log_magnitude, direction)]
+            library().vc_istft_frame(ctypes.byref(facts), *(POINTER(address(row)) for row in rows), POINTER(address(work)), kept, pcm)
+        else:
+            library().vc_istft_tail(ctypes.byref(facts), kept, pcm)
+        blocks.append(out)
+    return np.concatenate(blocks[of.overlap // 2 :])
