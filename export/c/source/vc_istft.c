@@ -100,7 +100,7 @@ VC_INLINE turn turn_of(const vc_istft *istft, uint16_t steps)
 VC_INLINE uint16_t reversed(uint16_t i, uint8_t bits)
 {
     uint16_t r = 0;
-    for (; bits > 0; bits--, i >>= 1) r = (uint16_t)(r << 1 | (i & 1u));
+    for (; bits > 0; bits--, i >>= 1) r = (uint16_t)(2u * r + (i & 1u));
     return r;
 }
 
