@@ -49,7 +49,7 @@ def _is(profile, model: str) -> bool:
 
 def test_another_machine_is_refused_or_says_so() -> None:
     profile = find_profile("rpi-4b")
-    with pytest.raises(VcompressError, match="is a Raspberry Pi 400 Rev 1.0, the target rpi-4b is a Raspberry Pi 4 Model B"):
+    with pytest.raises(VcompressError, match=r"is a Raspberry Pi 400 Rev 1\.0, the target rpi-4b is a Raspberry Pi 4 Model B"):
         label_of(profile, "Raspberry Pi 400 Rev 1.0")
     assert label_of(profile, "Raspberry Pi 400 Rev 1.0", another_machine=True) == "rpi-4b on ANOTHER machine"
     with pytest.raises(VcompressError, match="has no model"):
