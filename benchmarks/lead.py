@@ -44,8 +44,9 @@ def sentence(rows: Sequence[Row], row: Row, targets: Sequence[Target]) -> list[P
     """What a row saves against fp32, what it costs in quality, and where it runs in real time."""
     costs = [phrase for phrase in (_size(rows, row), _speed(rows, row)) if phrase]
     joined = [costs[0], Phrase(" and "), costs[1]] if len(costs) > 1 else costs
-    start = Phrase(f"{_recipe(row)} {vocoder_title(row)} is ")
-    return [start, *joined, Phrase(" than fp32"), *_quality(rows, row), *_places(row, targets), Phrase(".")]
+    start = f"{_recipe(row)} {vocoder_title(row)} is "
+    start = start if start.startswith("int8") else start[0].upper() + start[1:]
+    return [Phrase(start), *joined, Phrase(" than fp32"), *_quality(rows, row), *_places(row, targets), Phrase(".")]
 
 
 def vocoder_title(row: Row) -> str:

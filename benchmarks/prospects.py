@@ -1,12 +1,14 @@
 """What is known of vocoders on targets: does it fit, is it fast enough there, and how is that known. From records alone.
 
-Where a figure is known in several ways, the surest stands: measured before simulated before modelled.
+Where a figure is known in several ways, the surest stands: measured before simulated before modelled, and what is modelled from counts of
+a program that ran before what is modelled from the graphs alone.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .columns import TIMES
+from .modelled import BACKEND
 from .provenance import weakest
 from .records import HOST, KNOWN, MEASURED, MODELLED, PUBLISHED, Record
 from .rows import threads_of
@@ -44,9 +46,10 @@ class Prospect:
     figures: dict[str, tuple[Record, ...]]
 
     def span(self, metric: str) -> Span | None:
-        """The range of a metric; of several threads, that with the fewest. None where it has no value."""
+        """The range of a metric, from its newest record of each end; of several threads, that with the fewest. None where it has no value."""
         records = [record for record in self.figures.get(metric, ()) if record.value is not None]
         records = [record for record in records if threads_of(record) == min(map(threads_of, records))]
+        records = list({str(record.settings.get("end")): record for record in records}.values())
         values = [record.value for record in records if record.value is not None]
         return Span(min(values), max(values), records[0].known, records[0].method) if values else None
 
@@ -111,7 +114,11 @@ def _prospect(group: Sequence[Record]) -> Prospect:
     for metric in dict.fromkeys(record.metric for record in mine):
         records = [record for record in mine if record.metric == metric]
         valued = [record for record in records if record.value is not None] or records
-        surest = min((record.known for record in valued), key=KNOWN.index)
-        figures[metric] = tuple(record for record in valued if record.known == surest)
+        surest = min(map(_doubt, valued))
+        figures[metric] = tuple(record for record in valued if _doubt(record) == surest)
     first = group[0]
     return Prospect(first.name, first.recipe, newest, figures)
+
+
+def _doubt(record: Record) -> tuple[int, bool]:
+    return KNOWN.index(record.known), record.backend == BACKEND

@@ -90,7 +90,7 @@ def rows_of(records: Sequence[Record]) -> list[Row]:
     rank = _rank_clips(newest)
     rows = [_row(group, rank) for group in newest.values()]
     names = list(dict.fromkeys(record.name for record in records))
-    return sorted(rows, key=lambda row: (names.index(row.name), row.folded, _recipe_order(row.recipe), row.recipe))
+    return sorted(rows, key=lambda row: (names.index(row.name), *recipe_rank(row.recipe)))
 
 
 def _newest_place(ordered: Sequence[Record]) -> tuple[str, str, str]:
@@ -120,9 +120,10 @@ def _row(group: Sequence[Record], rank: dict[str, tuple[int, str]]) -> Row:
     return Row(last.name, last.family, last.size, last.recipe, last.artifact, figures)
 
 
-def _recipe_order(recipe: str) -> int:
+def recipe_rank(recipe: str) -> tuple[bool, int, str]:
+    """A recipe's place among those of one vocoder: fp32 first, the folded ones last."""
     plain = recipe.removeprefix(FOLDED)
-    return RECIPES.index(plain) if plain in RECIPES else len(RECIPES)
+    return recipe.startswith(FOLDED), RECIPES.index(plain) if plain in RECIPES else len(RECIPES), recipe
 
 
 def row_named(rows: Sequence[Row], name: str, recipe: str | None) -> Row | None:

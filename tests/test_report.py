@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import json
 import os
 import re
 from html.parser import HTMLParser
@@ -9,12 +10,13 @@ from html.parser import HTMLParser
 import pytest
 from synthetic_records import NO_ENERGY, record, three_vocoders, write_audio_of, write_run
 
+from vcompress.benchmarks.columns import BY_METRIC
 from vcompress.benchmarks.report import write_report
-from vcompress.benchmarks.report.chart import Axis, staircase_boxes
-from vcompress.benchmarks.rows import rows_of
+from vcompress.benchmarks.report.axis import Axis, staircase_boxes
+from vcompress.benchmarks.rows import front_of, rows_of
 from vcompress.errors import VcompressError
 
-for package in ("jinja2", "matplotlib"):
+for package in ("jinja2", "matplotlib", "plotly"):
     pytest.importorskip(package)
 
 VOID = {"meta", "img", "br", "wbr", "link", "input", "hr"}
@@ -92,35 +94,51 @@ def test_page_needs_no_network(page, html):
     assert not re.search(r"https?://|@import|url\(", html)
 
 
-def test_key_table_begins_with_fp32(page):
+def drawn(text: str) -> dict:
+    """What the charts are drawn of."""
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    assert found
+    return json.loads(found[1])
+
+
+def test_key_table_begins_with_fp32_and_says_how_figures_are_known(page):
     rows = [" ".join(row.split()) for row in page.key_rows]
-    assert rows[1].startswith("melgan-s fp32 4.40 1 0.021")
+    assert rows[1].startswith("melgan-s fp32 4.40 measured 1 0.021 measured")
     assert [row for row in rows if "fp32 " in row and row.startswith("diffwave-s fp32")]
     assert any("not trained enough to judge" in row for row in rows)
 
 
-def test_fronts_name_their_points_and_grey_the_dominated(page):
-    dominated = [attrs for attrs in page.with_class("dominated") if "data-tip" in attrs]
-    assert dominated and all("dominated by" in attrs["data-tip"] for attrs in dominated)
-    assert any("in the front" in attrs["data-tip"] for attrs in page.with_class("point") if "data-tip" in attrs)
-    assert page.with_class("label") and page.with_class("front")
+def test_verdict_line_comes_first(html):
+    heading = re.sub(r"<[^>]*>", "", html[html.index("<h1>") : html.index("</h1>")])
+    assert heading.startswith("Static int8 HiFi-GAN S is 3.7") and "for 0.04 PESQ" in heading
 
 
-def test_quality_axis_offers_every_metric_and_shows_the_default(page):
-    assert page.values("option", "value")[0] == "pesq_wb"
-    panels = [attrs for _, attrs in page.elements if "data-quality" in attrs]
-    assert [attrs["data-quality"] for attrs in panels if "hidden" not in attrs] == ["pesq_wb"]
-    assert {attrs["data-quality"] for attrs in panels} == set(page.values("option", "value"))
+def test_menus_offer_every_pair_of_objectives(page, html):
+    space = drawn(html)["space"]
+    menus = [attrs["value"] for tag, attrs in page.elements if tag == "option"]
+    assert menus[: 2 * len(space["axes"])] == [*space["axes"], *space["axes"]]
+    pairs = {f"{a}|{b}" for i, a in enumerate(space["axes"]) for b in list(space["axes"])[i + 1 :]}
+    assert set(space["pairs"]) == pairs and {"file_bytes", "rtf", "pesq_wb", "stoi"} <= set(space["axes"])
+    assert (space["x"], space["y"]) == ("file_bytes", "pesq_wb")
+
+
+def test_fronts_of_the_page_are_those_of_the_rows(made, html):
+    rows, space = rows_of(made[0]), drawn(html)["space"]
+    assert [(row["name"], row["recipe"]) for row in space["rows"]] == [(row.name, row.recipe) for row in rows]
+    inside = front_of(rows, [BY_METRIC["file_bytes"].objective, BY_METRIC["pesq_wb"].objective])
+    pair = space["pairs"]["file_bytes|pesq_wb"]
+    assert sorted(i for front in pair["fronts"] for i in front) == [i for i, kept in enumerate(inside) if kept]
+    assert 0 < pair["fp32"] < pair["all"] < 1 and not any("w8" in rows[i].recipe and "control" not in rows[i].recipe for i in pair["floating"])
 
 
 def test_quality_axis_is_log_mel_where_no_vocoder_can_be_judged(tmp_path):
     records = [r for r in three_vocoders() if r.name == "melgan-s"]
     text = write_report(records, tmp_path, tmp_path, "vcompress pareto").html.read_text(encoding="utf-8")
-    assert Page(text).values("option", "value")[0] == "log_mel_l1"
+    assert drawn(text)["space"]["y"] == "log_mel_l1"
 
 
 def test_panel_without_energy_says_the_reason(html):
-    assert f"<strong>No figure.</strong> {NO_ENERGY}" in html
+    assert f"<strong>Energy: no figure.</strong> {NO_ENERGY}" in html
 
 
 def test_players_hold_the_clip_and_small_spectrograms(page):
@@ -184,7 +202,7 @@ def test_report_that_cannot_be_written_says_so(tmp_path):
 @pytest.mark.parametrize("values", [[1.2], [1.0, 1.1], [3.0, 400.0], [0.004, 2.0], [0.0, 0.0], [1e6, 4e6]])
 @pytest.mark.parametrize("log", [False, True])
 def test_axis_holds_its_values_and_has_ticks(values, log):
-    axis = Axis.around("x", values, log)
+    axis = Axis.around(values, log)
     assert all(0 < axis.fraction(value) < 1 for value in values)
     assert 2 <= len(axis.ticks()) <= 12
 

@@ -9,10 +9,11 @@ from ...runtime.files import replacing
 from ..columns import COSTS, Column
 from ..paired import absence
 from ..rows import Row, clips_of, front_of, recipe_word
-from .chart import Axis, Box, overlap, staircase_boxes
-from .panels import default_quality, series_of, shape_of
+from .axis import Axis, Box, overlap, staircase_boxes
+from .fronts import default_quality
+from .marks import recipe_shapes, series_of, shape_of
 
-COLOURS = ("#0b6bcb", "#c2410c", "#15803d", "#9333ea", "#b45309", "#be185d")
+COLOURS = ("#0b6bcb", "#c2410c", "#15803d", "#9333ea", "#b45309", "#be185d", "#0e7490", "#64748b")
 MARKERS = {"circle": "o", "square": "s", "diamond": "D", "triangle": "^", "down": "v", "cross": "X"}
 GREY = "#b8bcc4"
 
@@ -68,7 +69,7 @@ def _cost_axis(axes: Any, values: Sequence[float]) -> None:
     """The same axis as on the page: logarithmic where all values are positive."""
     from matplotlib.ticker import NullLocator
 
-    axis = Axis.around("", values, log=True)
+    axis = Axis.around(values, log=True)
     if axis.log:
         axes.set_xscale("log")
     axes.set_xlim(axis.low, axis.high)
@@ -117,7 +118,6 @@ def _legend(rows: Sequence[Row]) -> list[Any]:
         return Line2D([], [], linestyle="", marker=marker, color=colour, markerfacecolor=face or colour, markersize=8, label=label)
 
     vocoders = [dot("o", COLOURS[i], name) for name, i in series_of(rows).items()]
-    words = dict.fromkeys((shape_of(row.recipe), recipe_word(row.recipe).removeprefix("folded ")) for row in rows)
-    recipes = [dot(MARKERS[shape], "#475569", word) for shape, word in words]
+    recipes = [dot(MARKERS[shape], "#475569", word) for word, shape in recipe_shapes(rows).items()]
     folded = [dot("o", "#475569", "schedule folded", "white")] if any(row.folded for row in rows) else []
     return [*vocoders, *recipes, *folded, dot("o", GREY, "dominated")]
