@@ -5,6 +5,7 @@ import io
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import IO
@@ -29,7 +30,7 @@ class Item:
     kind: str
     files: Mapping[str, bytes | Path]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Its place on the board, below on_board.HOME."""
         digest = hashlib.sha256()
@@ -48,6 +49,7 @@ def _bytes(content: bytes | Path) -> bytes:
         raise VcompressError(f"{content} cannot be read ({error.strerror}); check its permissions.") from None
 
 
+@cache
 def code_item() -> Item:
     """The package as files, with the metadata that says its version. Raises VcompressError where vcompress is not installed but only lies there."""
     files: dict[str, bytes | Path] = {f"vcompress/{path.name}": path for path in PACKAGE.glob("*.py")}
