@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from statistics import median
 
 from ...errors import VcompressError
-from ...targets.userlands.counting import WARM, Run, run
 from ...targets.userlands.machines import Core, core_of
+from ...targets.userlands.running import WARM, Run, run
 from ...targets.userlands.userland import userland
 from ...targets.workload import Workload, workload_of
 from ..environment import environment

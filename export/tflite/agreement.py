@@ -28,8 +28,29 @@ class LayerAgreement:
     equal: float
 
 
+@dataclass(frozen=True)
+class Layer:
+    """One integer tensor, the TFLite file that computes it, that file's inputs in their order, and what ONNX Runtime has there."""
+
+    tensor: str
+    operators: tuple[str, ...]
+    file: bytes
+    inputs: tuple[np.ndarray, ...]
+    expected: np.ndarray
+
+    def agreement(self, result: np.ndarray) -> LayerAgreement:
+        """How well an interpreter's result agrees."""
+        difference = np.abs(result.astype(np.int32) - self.expected.astype(np.int32))
+        return LayerAgreement(self.tensor, self.operators, int(difference.max()), float((difference == 0).mean()))
+
+
 def compare(path: Path, inputs: Mapping[str, np.ndarray]) -> list[LayerAgreement]:
     """Every integer tensor of the ONNX graph at `path`, whose inputs are given, in the order in which the file computes them."""
+    return [layer.agreement(run_interpreter(open_interpreter(layer.file), dict(enumerate(layer.inputs)))[0]) for layer in layers(path, inputs)]
+
+
+def layers(path: Path, inputs: Mapping[str, np.ndarray]) -> list[Layer]:
+    """The same tensors, each with the file that an interpreter, here or on another machine, is to run."""
     translator = build(path)
     anchors = _anchors(translator)
     expected = _integers(path, inputs, [name for name, _ in anchors.values()])
@@ -42,11 +63,8 @@ def compare(path: Path, inputs: Mapping[str, np.ndarray]) -> list[LayerAgreement
         part = _part(translator.file, index, fed)
         if part is None:
             continue
-        given = {place: fed[tensor] for place, tensor in enumerate(part.inputs)}
-        result = run_interpreter(open_interpreter(part.pack()), given)[0]
-        difference = np.abs(result.astype(np.int32) - fed[index].astype(np.int32))
         builtins = tuple(facts.builtin for facts in part.operators)
-        found.append(LayerAgreement(name, builtins, int(difference.max()), float((difference == 0).mean())))
+        found.append(Layer(name, builtins, part.pack(), tuple(fed[tensor] for tensor in part.inputs), fed[index]))
     return found
 
 

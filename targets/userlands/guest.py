@@ -1,6 +1,6 @@
 """What runs inside a userland: python -m vcompress.targets.userlands.guest REQUEST, a line of JSON. Base install only.
 
-Its answer on stdout is a line of JSON; arrays go into an .npz file. The function `count` calls between two syntheses is what the
+Its answer on stdout is a line of JSON; arrays go into an .npz file. The function `mark` calls before and after each synthesis is what the
 plugin in QEMU looks for.
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from ...runtime.artifact import Artifact
 from ...runtime.backends import Session, load
+from ...runtime.backends.litert import run_interpreter
 from ...runtime.samplers import Tensors
 from ...runtime.states import with_states
 from ...runtime.synthesis import synthesize
@@ -55,6 +56,21 @@ def synthesis(artifact: str, backend: str, mel: str, seed: int, warm: int, repea
     return {"environment": session.environment}
 
 
+def files(folder: str, backend: str, count: int) -> dict[str, Any]:
+    """Run TFLite files `0.tflite`, ... with the arrays of `0.npz`, ... as their inputs in order; `0.npy`, ... are their first outputs."""
+    if backend == "tflite_runtime":
+        from ...runtime.backends.tflite_worker import Interpreter as interpreter
+    else:
+        from ai_edge_litert.interpreter import Interpreter as interpreter
+    for number in range(count):
+        opened = interpreter(model_path=f"{folder}/{number}.tflite", num_threads=1)
+        opened.allocate_tensors()
+        with np.load(f"{folder}/{number}.npz") as arrays:
+            inputs = {place: arrays[name] for place, name in enumerate(arrays.files)}
+        np.save(f"{folder}/{number}.npy", run_interpreter(opened, inputs)[0])
+    return {}
+
+
 def tensors(graph: str, inputs: str, out: str) -> dict[str, Any]:
     """Every output of an ONNX graph in ONNX Runtime, fed the arrays of `inputs`, to `out`."""
     from ...runtime.backends.onnxruntime_cpu import open_session
@@ -71,7 +87,7 @@ def mark() -> None:
     ctypes.pythonapi.Py_GetCopyright()
 
 
-ANSWERS: dict[str, Callable[..., dict[str, Any]]] = {"synthesis": synthesis, "tensors": tensors}
+ANSWERS: dict[str, Callable[..., dict[str, Any]]] = {"synthesis": synthesis, "tensors": tensors, "files": files}
 
 if __name__ == "__main__":
     request = json.loads(sys.argv[1])

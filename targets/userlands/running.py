@@ -1,10 +1,10 @@
-"""An artifact run in a userland: its waveform, and the instructions of a synthesis, counted by QEMU."""
+"""What is run in a userland: an artifact, with the instructions of a synthesis counted by QEMU; a graph; TFLite files."""
 
 import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -58,6 +58,16 @@ def graph_outputs(system: Userland, core: Core, graph: Path, inputs: Mapping[str
         _ask(system, core, {"wanted": "tensors", "graph": graph, "inputs": given, "out": out})
         with np.load(out) as arrays:
             return dict(arrays)
+
+
+def file_outputs(system: Userland, core: Core, files: Sequence[tuple[bytes, Sequence[np.ndarray]]]) -> list[np.ndarray]:
+    """First output of each TFLite file, given with its inputs, in the userland's interpreter. Raises VcompressError where it fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (content, inputs) in enumerate(files):
+            (Path(folder) / f"{number}.tflite").write_bytes(content)
+            np.savez(Path(folder) / f"{number}.npz", *inputs)
+        _ask(system, core, {"wanted": "files", "folder": folder, "backend": core.architecture.backends[-1], "count": len(files)})
+        return [np.load(Path(folder) / f"{number}.npy") for number in range(len(files))]
 
 
 def emulator(core: Core) -> dict[str, str]:
