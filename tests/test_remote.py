@@ -58,10 +58,10 @@ def test_a_bench_on_a_board_is_a_bench_and_its_quality_is_judged_here(tmp_path: 
     assert {"log_mel_l1", "d_stft", "snr_fp32"} == {record.metric for record in judged}
     assert all(record.environment["judged_on"] for record in judged if record.value is not None)
     assert (tmp_path / "desk" / "audio" / artifacts[0].identity / "clip_1.wav").is_file()
-    lines, sent = (tmp_path / "desk" / "records.jsonl").read_text(), len([command for command in shell.commands if '"receive"' in command])
+    lines, sent = (tmp_path / "desk" / "records.jsonl").read_text(), len([command for command in shell.commands if '{"do": "receive"}' in command])
     assert run(shell, artifacts, tmp_path / "desk" / "records.jsonl", settings, clips, replace(WISH, threads=(1, 2))) == found
     assert (tmp_path / "desk" / "records.jsonl").read_text() == lines
-    assert len([command for command in shell.commands if '"receive"' in command]) == sent  # nothing was sent twice
+    assert len([command for command in shell.commands if '{"do": "receive"}' in command]) == sent  # nothing was sent twice
 
 
 def test_steps_of_a_diffusion_do_not_come_back_but_its_output_does(tmp_path: Path, few_metrics: None) -> None:
