@@ -23,6 +23,7 @@ COMMANDS = {
     "pareto": "pareto:pareto",
     "targets": "targets:targets",
     "fit": "fit:fit",
+    "layers": "layers:layers",
     "simulate": "simulate:simulate",
     "records": "records:records",
     "env": "env:env",

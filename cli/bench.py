@@ -39,8 +39,8 @@ ThreadsListOption = Annotated[
 RepeatsOption = Annotated[int, typer.Option("--repeats", metavar="N", min=1, help="Timed runs after the warm-up.")]
 MeasureOption = Annotated[
     list[str] | None,
-    typer.Option("--measure", metavar="WHAT", help="size, flops, rtf, speedup, memory, energy or quality; may be given again.  [default: all but speedup]",
-                 show_default=False),
+    typer.Option("--measure", metavar="WHAT", show_default=False,
+                 help="size, flops, rtf, efficiency, speedup, memory, energy or quality; may be given again.  [default: all but speedup]"),
 ]  # fmt: skip
 ProtocolOption = Annotated[
     str | None, typer.Option("--protocol", metavar="papers", help="Time and energy as the papers took them: ten clips of ten seconds.", show_default=False)

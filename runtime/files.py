@@ -9,6 +9,11 @@ from pathlib import Path
 from ..errors import VcompressError
 
 
+def cache_folder() -> Path:
+    """Where what can be made again is kept between calls: below $XDG_CACHE_HOME or ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vcompress"
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary name beside `path`, renamed to it when the block ends well and removed when it does not.

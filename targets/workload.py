@@ -3,14 +3,14 @@
 The artifact's own sampler is driven by a session that only tells shapes; so every call of every graph is seen, and nothing is computed.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from ..runtime.artifact import Artifact
+from ..runtime.artifact import Artifact, LayerRow
 from ..runtime.synthesis import synthesize
 from ..vocoders.catalogue import CatalogueRow
 from .calls import Call, ShapeSession, source_of
@@ -24,7 +24,10 @@ CURVES = ("Tanh", "Sigmoid", "Exp", "Softplus", "Elu", "Sin", "Cos", "Sqrt", "Lo
 
 @dataclass(frozen=True)
 class Layer:
-    """One weight layer in `calls` calls: multiply-accumulates and bytes of one call. `bits`: 8 where data and weights have 8, else 32."""
+    """One weight layer in `calls` calls: multiply-accumulates and bytes of one call.
+
+    `bits`: 8 where data and weights have 8, else 32; `name`: of its module, where the graph tells it.
+    """
 
     graph: str
     kind: str
@@ -33,6 +36,7 @@ class Layer:
     moved_bytes: int
     bits: int
     calls: int
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def workload_of(artifact: Artifact, seconds: float) -> Workload:
         identity=artifact.identity,
         seconds=frames * front_end.hop_length / front_end.sample_rate,
         storage=_storage(session.graphs),
-        layers=tuple(layer for call in calls for layer in _layers(call)),
+        layers=_named(tuple(layer for call in calls for layer in _layers(call)), manifest.layers),
         other_bytes=sum(call.other_bytes() * call.count for call in calls),
         peak_bytes=max(call.peak() for call in calls),
         stream=None if reflecting else Stream(sum(call.rings() * call.count for call in calls), max(call.pair() for call in calls)),
@@ -158,7 +162,18 @@ def _layers(call: Call) -> Iterator[Layer]:
         count = macs(node, *(call.tensors[name].shape for name in (data, weights, output)))
         bits = INT8 if held.dtype.itemsize == inside.dtype.itemsize == 1 else FLOAT
         moved = inside.bytes + outside.bytes + (0 if source else held.bytes)
-        yield Layer(call.name, node.op_type, count, held.bytes if source else 0, moved, bits, call.count)
+        yield Layer(call.name, node.op_type, count, held.bytes if source else 0, moved, bits, call.count, node.name)
+
+
+def _named(layers: tuple[Layer, ...], rows: Sequence[LayerRow]) -> tuple[Layer, ...]:
+    """Layers with the names that their integers lost: the manifest lists what is quantized in the order of the graph."""
+    for graph in dict.fromkeys(layer.graph for layer in layers):
+        quantized = [row for row in rows if row.graph == graph and row.precision != "float"]
+        nameless = [layer for layer in layers if layer.graph == graph and not layer.name and layer.weight_bytes]
+        if len(quantized) == len(nameless) and all(layer.weight_bytes <= row.parameters for layer, row in zip(nameless, quantized, strict=True)):
+            names = {id(layer): row.name for layer, row in zip(nameless, quantized, strict=True)}
+            layers = tuple(replace(layer, name=names.get(id(layer), layer.name)) for layer in layers)
+    return layers
 
 
 def _storage(graphs: dict[str, Graph]) -> Storage:

@@ -5,7 +5,6 @@ The library's output differs in its last bits from run to run, so a corpus is ma
 """
 
 import ctypes
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import numpy as np
 
 from ..errors import VcompressError
 from ..runtime.audio import resample, write_audio
+from ..runtime.files import cache_folder
 from ..runtime.random import RandomStream
 
 SAMPLE_RATE = 16000
@@ -41,8 +41,8 @@ _ENDINGS = (
 
 
 def demo_corpus_folder() -> Path:
-    """Where the corpus is kept: below $XDG_CACHE_HOME or ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vcompress" / "demo-corpus"
+    """Where the corpus is kept, in the user's cache."""
+    return cache_folder() / "demo-corpus"
 
 
 def make_demo_corpus(folder: Path | None = None, prompts: int = PROMPTS, progress: Callable[[int, int], None] = lambda done, total: None) -> Path:

@@ -1,5 +1,6 @@
 """Every source of energy there can be, and which of those that are here is asked."""
 
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,8 @@ def useful(sources: Sequence[Meter | NoMeter], gpu: bool) -> list[Meter]:
 
 
 def why_none(sources: Sequence[Meter | NoMeter], gpu: bool) -> str:
-    """The reasons of all sources that could have said something, for the record of the absence."""
-    wanted = ("nvml", "rapl") if gpu else ("rapl", "pmic", "log")
+    """The reasons of the sources that could have said something here, for the record of the absence."""
+    board = platform.machine().startswith(("aarch64", "arm"))
+    wanted = ("nvml", "rapl") if gpu else ("rapl", "pmic") if board else ("rapl",)
     reasons = [f"{source.title}: {source.reason}" for source in sources if isinstance(source, NoMeter) and source.source in wanted]
     return "; ".join(reasons)
