@@ -7,7 +7,7 @@ from .columns import BY_METRIC, COLUMNS, QUALITY, TIMES, Column, signed
 from .paired import Difference, absence, compare
 from .provenance import weakest
 from .rows import Row, recipe_word, row_named, threads_of
-from .verdict import Outcome, judge, not_faster, raced, ratio
+from .verdict import Outcome, judge, measured_as, not_faster, raced, ratio
 
 ABSENT = "-"
 CONTROL_MARK = "↳ "  # a control stands right below the QAT row that it belongs to
@@ -112,7 +112,8 @@ def key_table(rows: Sequence[Row]) -> Table:
         (_heading(energy), lambda row: _value(row, energy)),
         (Heading("Verdict"), lambda row: _verdict(rows, row)),
     ]
-    return _table("What each recipe costs and saves", rows, makers)
+    place = f", measured as {target}" if (target := measured_as(rows)) else ""
+    return _table(f"What each recipe costs and saves{place}", rows, makers)
 
 
 def quality_table(rows: Sequence[Row]) -> Table:

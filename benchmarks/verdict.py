@@ -122,7 +122,13 @@ def headline(rows: Sequence[Row]) -> str:
         quality.append(f"{' and '.join(untrained)} {'is' if len(untrained) == 1 else 'are'} not trained enough to judge")
     if slow := [row for row in found if not_faster(rows, row)]:
         costs += f"; {' and '.join(f'{row.name} {row.recipe} is {not_faster(rows, row)}' for row in slow)}"
-    return "; ".join([costs, *quality]) + "."
+    return (f"Measured as {target}: " if (target := measured_as(rows)) else "") + "; ".join([costs, *quality]) + "."
+
+
+def measured_as(rows: Sequence[Row]) -> str:
+    """The target that the rows were timed as, such as "rpi-4b on ANOTHER machine"; "" where that is just the machine itself. All rows share it."""
+    timed = (row.figure("rtf") for row in rows)
+    return next((record.target for record in timed if record and record.target != HOST), "")
 
 
 def not_faster(rows: Sequence[Row], row: Row) -> str:

@@ -147,5 +147,6 @@ def test_a_target_on_which_int8_is_not_faster_says_so_in_verdict_and_headline():
     rows = rows_of([record("fp32", "rtf", 0.41, target="rpi-4b"), record("static_w8a8", "rtf", 0.44, target="rpi-4b")])
     assert "not faster than fp32 on rpi-4b: 0.93" in cell(key_table(rows), "hifigan-s", "static_w8a8", "Verdict").sub
     assert "static_w8a8 is not faster than fp32 on rpi-4b" in headline(rows)
+    assert headline(rows).startswith("Measured as rpi-4b: ") and key_table(rows).caption.endswith("measured as rpi-4b")
     faster = rows_of([record("fp32", "rtf", 0.41), record("static_w8a8", "rtf", 0.3)])
     assert "not faster" not in headline(faster) and "not faster" not in key_table(faster).markdown()
