@@ -25,6 +25,7 @@ COMMANDS = {
     "fit": "fit:fit",
     "layers": "layers:layers",
     "simulate": "simulate:simulate",
+    "firmware": "firmware:firmware",
     "records": "records:records",
     "env": "env:env",
     "papers": "papers:papers",

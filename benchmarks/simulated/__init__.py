@@ -11,7 +11,7 @@ from ..records import Record
 
 OnStep = Callable[[str], None]
 # kind of target -> module with `records(request, on_step) -> list[Record]`
-SIMULATIONS = {"sbc": ".linux"}
+SIMULATIONS = {"sbc": ".linux", "mcu": ".firmware"}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import { readFileSync, writeSync } from 'node:fs';
 
 const [packages, offset, binary] = process.argv.slice(2);
 const { RP2040 } = createRequire(packages + '/')('rp2040js');
-const FLASH = 0x10000000, WATCHDOG = 0x40058000, SCRATCH = 0x0c, MARK = 1, END = 2, NEWLINE = 10;
+const FLASH = 0x10000000, WATCHDOG = 0x40058000, SCRATCH = 0x0c, MARK = 1, END = 2, NEWLINE = 10, SILENCE = 2e9;
 
 const chip = new RP2040();
 const complain = (part, message) => {
@@ -19,10 +19,12 @@ chip.core.SP = chip.flashView.getUint32(start, true);
 chip.core.PC = chip.flashView.getUint32(start + 4, true) & ~1;
 const text = [];
 let ended = false;
+let heard = 0; // cycle of the last sign of life
 const writeAll = (file, bytes) => {
   for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
 };
 chip.uart[0].onByte = (byte) => {
+  heard = chip.core.cycles;
   if (text.push(byte) && byte === NEWLINE) writeAll(1, Buffer.from(text.splice(0)));
 };
 const watchdog = chip.findPeripheral(WATCHDOG);
@@ -34,4 +36,8 @@ watchdog.writeUint32 = (register, value) => {
   }
   write(register, value);
 };
-while (!ended) chip.core.executeInstruction();
+while (!ended && chip.core.cycles - heard < SILENCE) chip.core.executeInstruction();
+if (!ended) {
+  writeAll(2, Buffer.from(`it said nothing for ${SILENCE} cycles\n`));
+  process.exit(1);
+}

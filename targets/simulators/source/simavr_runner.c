@@ -1,7 +1,7 @@
 /* Runs a program on an AVR of simavr: simavr_runner MCU HERTZ ELF.
  *
  * Text of UART 0 on stdout; on stderr "mark N", the cycle count, whenever 1 is written to GPIOR0, and "end N" when 2 is.
- * Ends with 0 there, with 1 where the program stops or crashes before, and with 2 for a mistake.
+ * Ends with 0 there, with 1 where the program stops, crashes or says nothing for SILENCE cycles before, and with 2 for a mistake.
  */
 #include <simavr/avr_uart.h>
 #include <simavr/sim_avr.h>
@@ -15,13 +15,15 @@
 #define GPIOR0 0x3E /* data address on ATmega640/1280/1281/2560/2561 */
 #define MARK 1
 #define END 2
+#define SILENCE 2000000000ull
 
 static int ended;
+static avr_cycle_count_t heard; /* cycle of the last sign of life */
 
 static void on_byte(struct avr_irq_t *irq, uint32_t value, void *data)
 {
     (void)irq;
-    (void)data;
+    heard = ((avr_t *)data)->cycle;
     putchar((int)(value & 0xFFu));
     if (value == '\n')
         fflush(stdout);
@@ -53,10 +55,12 @@ int main(int count, char **words)
     avr_ioctl(avr, AVR_IOCTL_UART_GET_FLAGS('0'), &flags);
     flags &= ~(uint32_t)(AVR_UART_FLAG_STDIO | AVR_UART_FLAG_POLL_SLEEP);
     avr_ioctl(avr, AVR_IOCTL_UART_SET_FLAGS('0'), &flags);
-    avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUTPUT), on_byte, NULL);
+    avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUTPUT), on_byte, avr);
     avr_register_io_write(avr, GPIOR0, on_mark, NULL);
     int state = cpu_Running;
-    while (!ended && state != cpu_Done && state != cpu_Crashed)
+    while (!ended && state != cpu_Done && state != cpu_Crashed && avr->cycle - heard < SILENCE)
         state = avr_run(avr);
+    if (!ended && avr->cycle - heard >= SILENCE)
+        fprintf(stderr, "it said nothing for %llu cycles\n", SILENCE);
     return ended ? 0 : 1;
 }

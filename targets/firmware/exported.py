@@ -1,0 +1,56 @@
+"""An artifact as C for a target: its files, what it makes of a mel by the integer reference, and what it costs."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ...export.c.generate.library import SOURCES, Library
+from ...export.c.program import Convolution, TargetFacts
+from ...export.c.reading import read_program
+from ...export.c.reference.executor import quantize_mel, run_streaming
+from ...runtime.artifact import Artifact
+from ..profile import Profile
+from .boards import Board
+
+NARROW = 32_767  # bytes of an array that an AVR can index
+GRAPH = "network"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A library of C for a target."""
+
+    library: Library
+
+    @classmethod
+    def of(cls, artifact: Artifact, profile: Profile, board: Board) -> "Exported":
+        """Raises VcompressError where the artifact has no C form for the target."""
+        manifest = artifact.manifest
+        program = read_program(artifact.graph_path(GRAPH), manifest.name, manifest.sampler, manifest.front_end.sample_rate, manifest.front_end.hop_length)
+        facts = TargetFacts(profile.name, profile.requantization, packed=board.is_avr, **({"largest_object": NARROW} if board.is_avr else {}))
+        return cls(Library.of(program, facts))
+
+    def write(self, folder: Path) -> Path:
+        """All files in a folder; gives that of the sources."""
+        for name, text in self.library.files().items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return folder / SOURCES
+
+    def mel(self, mel: np.ndarray) -> np.ndarray:
+        """float32 (n_mels, F) -> int8 or int16 (F, n_mels), as vc_push takes it."""
+        bits = self.library.program.tensors[self.library.program.input].bits
+        return quantize_mel(self.library.program, mel).astype(np.int8 if bits == 8 else np.int16)
+
+    def samples(self, mel: np.ndarray) -> np.ndarray:
+        """What the integer reference makes of a mel: int16 (hop F,)."""
+        return run_streaming(self.library.lowered, self.library.streaming, quantize_mel(self.library.program, mel))
+
+    @cached_property
+    def macs(self) -> int:
+        """Multiply-accumulates of a frame, those of the sampler not counted."""
+        program = self.library.program
+        return sum(step.macs * program.tensors[step.output].rate for step in program.steps if isinstance(step, Convolution))
