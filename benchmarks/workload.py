@@ -26,7 +26,7 @@ class Recorder:
     """A session that remembers the inputs of the last call of each graph, and runs each but once: a sampler's steps are alike in shape."""
 
     def __init__(self, session: Session):
-        self.session, self.environment = session, session.environment
+        self.session, self.environment, self.sampler = session, session.environment, getattr(session, "sampler", None)
         self.inputs: dict[str, Tensors] = {}
         self._outputs: dict[str, Tensors] = {}
 

@@ -19,7 +19,11 @@ FoldOption = Annotated[bool, typer.Option("--fold-schedule", help="Make constant
 FamilyOption = Annotated[str | None, typer.Option("--family", metavar="FAMILY", help="Only runs of this family.", show_default=False)]
 FormatOption = Annotated[
     list[str] | None,
-    typer.Option("--format", metavar="FORMAT", help="onnx, or tflite as well; may be given again.  [default: onnx]", show_default=False),
+    typer.Option("--format", metavar="FORMAT", help="onnx; tflite or c as well; may be given again.  [default: onnx]", show_default=False),
+]
+TargetOption = Annotated[
+    str | None,
+    typer.Option("--target", metavar="NAME|FILE", help="What the C code is for (see: vcompress targets).  [default: this machine]", show_default=False),
 ]
 AnySizeOption = Annotated[str | None, typer.Option("--size", metavar="S|M|L", help="Only runs of this size.", show_default=False)]
 
@@ -32,30 +36,41 @@ def export(
     family: FamilyOption = None,
     size: AnySizeOption = None,
     formats: FormatOption = None,
+    target: TargetOption = None,
     workspace: WorkspaceOption = RUNS,
     name: NameOption = None,
     json: JsonOption = False,
 ) -> None:
     """Write a run as an artifact (ONNX graphs and manifest) and print its path.
 
-    TFLite files are translations of the ONNX graphs, with the same integers; they do not change the artifact's identity.
+    TFLite and C files are translations of the ONNX graphs, with the same integers; they do not change the artifact's identity. An artifact
+    that is written anew keeps the formats it had.
 
     \b
     Examples: vcompress export --int8
               vcompress export --int8 --format tflite
+              vcompress export --int8 --format c --target atmega2560
               vcompress export --family diffwave --fold-schedule
               vcompress export --family wavegrad --schedule 50
               vcompress export runs/hifigan-s/qat_w8a8/20260101-120000-000000
     """
     with working():
         from ..compress.source import rescheduled
-        from ..export.formats import check_installed, read_formats
+        from ..export.formats import check_installed, derived_summary, read_formats
         from ..runtime.workspace import Workspace
         from .stages import export as write
         from .stages import summary
 
         wanted = read_formats(formats or ())
         check_installed(wanted)
+        facts = None
+        if target is not None:
+            from ..targets.code import target_facts
+            from ..targets.profile import find_profile
+
+            if "c" not in wanted:
+                raise VcompressError(f"Only C is written for a target; give --format c with --target {target}, or leave it out.")
+            facts = target_facts(find_profile(target))
         place = Workspace(workspace)
         chosen = place.open_run(run) if run is not None else newest_run(place, int8, family, size, name)
         if int8 and chosen.facts.get("recipe") not in QUANTIZED:
@@ -63,12 +78,10 @@ def export(
         place.check_writable()
         if schedule is not None:
             chosen = rescheduled(place, chosen, schedule)
-        artifact = write(place, chosen, fold_schedule, wanted)
+        artifact = write(place, chosen, fold_schedule, wanted, facts)
         say(summary(artifact))
-        if "tflite" in wanted:
-            from ..export.tflite.derived import summary as tflite_summary
-
-            say(tflite_summary(artifact))
+        for name in artifact.manifest.derived:
+            say(derived_summary(name, artifact))
     if json:
         print_json({"recipe": artifact.manifest.recipe, "identity": artifact.identity, "artifact": artifact.folder})
     else:

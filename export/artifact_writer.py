@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..compress.bits import Bits
@@ -16,6 +17,7 @@ from ..errors import VcompressError
 from ..runtime.artifact import MANIFEST, Artifact, GraphSpec, LayerRow, Manifest
 from ..runtime.files import sha256, write_text
 from ..vocoders.forms import Form
+from .c.program import TargetFacts
 from .formats import ONNX, check_installed, derive
 from .inspection import bytes_by_kind, kernels, ports
 from .onnx_graph import export_graph
@@ -32,10 +34,11 @@ def write_artifact(
     progress: Progress = lambda done, total, what: None,
     bits: Bits | None = None,
     formats: Sequence[str] = (ONNX,),
+    target: TargetFacts | None = None,
 ) -> Artifact:
     """Export every form and write the manifest; `folder` is there whole or not at all. `table` for integer recipes but dynamic.
 
-    `bits`: what is not 8 bits; the family's own choice where none is given. `formats`: see `formats.py`; ONNX is always written.
+    `bits`: what is not 8 bits; the family's own choice where none is given. `formats`: see `formats.py`; ONNX is always written. `target`: what C is for.
 
     Raises VcompressError when the table does not fit the network, a graph has no translation to a format, or the place cannot be written.
     """
@@ -57,12 +60,6 @@ def write_artifact(
                 file = f"graphs/{form.name}.onnx"
                 layers += _export(form, recipe, part / file, prepared[index] if prepared else None, links.get(form.name, set()))
                 graphs[form.name] = _describe(part, file, form)
-            derived: dict[str, dict[str, str]] = {}
-            for form_of_file in formats:
-                if form_of_file != ONNX:
-                    progress(len(forms), len(forms), f"translating to {form_of_file}")
-                    derived[form_of_file] = derive(form_of_file, part, graphs)
-            files = [*(graph.file for graph in graphs.values()), *(file for made in derived.values() for file in made.values())]
             manifest = Manifest(
                 family=vocoder.trained.family,
                 size=vocoder.trained.size,
@@ -73,10 +70,16 @@ def write_artifact(
                 sampler=vocoder.sampler,
                 graphs=graphs,
                 layers=tuple(layers),
-                files={file: sha256(part / file) for file in files},
+                files={},
                 training=str(vocoder.trained.training),
-                derived=derived,
             )
+            derived: dict[str, dict[str, str]] = {}
+            for form_of_file in formats:
+                if form_of_file != ONNX:
+                    progress(len(forms), len(forms), f"translating to {form_of_file}")
+                    derived[form_of_file] = derive(form_of_file, part, manifest, target)
+            files = [*(graph.file for graph in graphs.values()), *(file for made in derived.values() for file in made.values())]
+            manifest = replace(manifest, files={file: sha256(part / file) for file in files}, derived=derived)
             write_text(part / MANIFEST, manifest.to_json())
             progress(len(forms), len(forms), "done")
             if folder.exists():

@@ -61,7 +61,7 @@ class LayerRow:
 class Manifest:
     """Everything that is known of an artifact. `sampler`: name and settings; `training`: how its weights came to be, in words.
 
-    `derived`: format -> graph -> file: the same graphs in other formats than ONNX.
+    `derived`: format -> graph, or part of a program -> file: the same graphs in other formats than ONNX.
     """
 
     family: str

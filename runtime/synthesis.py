@@ -31,7 +31,7 @@ def synthesize(
     `sigma`: standard deviation of a flow's noise, in place of the artifact's own. Raises VcompressError where there is no such noise.
     """
     front_end = artifact.manifest.front_end
-    settings = artifact.manifest.sampler
+    settings = getattr(session, "sampler", None) or artifact.manifest.sampler
     settings = settings if noise else {**settings, "noise": False}
     if sigma is not None:
         if "sigma" not in settings:

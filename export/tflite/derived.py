@@ -1,10 +1,9 @@
 """The TFLite files of an artifact."""
 
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 
-from ...runtime.artifact import Artifact, GraphSpec
+from ...runtime.artifact import Artifact, Manifest
 from ...runtime.backends.litert import delegated, open_interpreter
 from ...runtime.files import replacing
 from .schema import schema
@@ -18,8 +17,9 @@ def check_installed() -> None:
     schema()
 
 
-def derive(folder: Path, graphs: Mapping[str, GraphSpec]) -> dict[str, str]:
-    """Write `tflite/<graph>.tflite` for every graph of the artifact in `folder`."""
+def derive(folder: Path, manifest: Manifest, target: object = None) -> dict[str, str]:
+    """Write `tflite/<graph>.tflite` for every graph of the artifact in `folder`; they are the same for every target."""
+    graphs = manifest.graphs
     inputs = {(name, port.name) for name, graph in graphs.items() for port in graph.inputs}
     outputs = {(name, port.name) for name, graph in graphs.items() for port in graph.outputs}
     links = {port for giver, port in outputs for taker, other in inputs if port == other and giver != taker}

@@ -13,7 +13,10 @@ from ..samplers import Tensors
 
 
 class Session(Protocol):
-    """An artifact loaded by a back end. `environment`: what of the back end bears on a figure (version, kernels, instruction set)."""
+    """An artifact loaded by a back end. `environment`: what of the back end bears on a figure (version, kernels, instruction set).
+
+    One that has the artifact's sampler in it says in an attribute `sampler` which is left to run around it: its settings, as in a manifest.
+    """
 
     environment: dict[str, str]
 
@@ -29,6 +32,7 @@ BACKENDS = {
     "torch-cuda": ".vocoders.backends.torch_cuda",
     "litert": ".runtime.backends.litert",
     "tflite_runtime": ".runtime.backends.tflite_process",
+    "c": ".runtime.backends.c_library",
 }
 VARIANTS = ("torch-cpu", "torch-cuda")  # have words behind their name: torch-cuda:fp16:graphs
 GPUS = ("torch-cuda", "onnxruntime-cuda", "onnxruntime-tensorrt")

@@ -50,6 +50,15 @@ class Library:
         return Network(self.lowered, self.streaming, self.memory, self.constants)
 
     @property
+    def constant_bytes(self) -> dict[str, int]:
+        """Bytes of flash that constants take, by kind; those that are part of the kernels are not among them."""
+        found: dict[str, int] = {}
+        for constant in (constant for constants in self.constants.values() for constant in constants):
+            for kind, size in constant.bytes.items():
+                found[kind] = found.get(kind, 0) + size
+        return found
+
+    @property
     def state_bytes(self) -> int:
         """What is kept from frame to frame."""
         return self.memory.state_bytes + self.network.counter_bytes

@@ -80,9 +80,9 @@ def q31(factor: np.ndarray) -> Q31:
 
 
 def preshift_of(low: int, high: int) -> int:
-    """Smallest p for which every x in [low, high] has (x + 2^(p-1)) >> p within 16 bits."""
+    """Smallest p for which every x in [low, high] has |(x + 2^(p-1)) >> p| < 2^15."""
     p = 0
-    while not all(-(1 << 15) <= (x + ((1 << p) >> 1)) >> p < 1 << 15 for x in (low, high)):
+    while not all(-(1 << 15) < (x + ((1 << p) >> 1)) >> p < 1 << 15 for x in (low, high)):
         p += 1
     return p
 

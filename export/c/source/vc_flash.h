@@ -17,7 +17,7 @@
 #include <avr/pgmspace.h>
 
 #if defined(__AVR_HAVE_ELPM__)
-#define VC_PROGMEM __attribute__((section(".text.vc_flash")))
+#define VC_PROGMEM __attribute__((section(".text.vc_flash"), aligned(2))) /* aligned: the assembler then makes its size even, as the code behind needs */
 typedef uint32_t vc_flash_t;
 #define VC_FLASH(array) ((vc_flash_t)pgm_get_far_address(array))
 #define VC_READ_8(address) pgm_read_byte_far(address)

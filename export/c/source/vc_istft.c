@@ -29,8 +29,6 @@ VC_INLINE uint16_t between(vc_flash_t table, uint8_t index, uint16_t fraction)
     return (uint16_t)(from + (uint16_t)(((int32_t)rise * (int16_t)fraction) >> 10));
 }
 
-VC_INLINE int32_t halved(int32_t x, uint8_t shift) { return ((x >> (shift - 1)) + 1) >> 1; }
-
 /* (x * factor + 2^14) >> 15 without 64 bits where these are dear */
 #if defined(__AVR__) || defined(__ARM_ARCH_6M__)
 static inline int32_t times(int32_t x, int16_t factor)
@@ -57,8 +55,8 @@ static void bin_of(const vc_istft *istft, const int16_t *log_magnitude, const in
 
     for (; square < (uint32_t)1 << 30; square <<= 2) free--;
     root = between(VC_FLASH(roots), (uint8_t)((square >> 25) - 32), (uint16_t)((uint16_t)(square >> 15) & 0x3FFu));
-    x = vc_clamp(halved((int32_t)c * root, free), -32767, 32767);
-    y = vc_clamp(halved((int32_t)s * root, free), -32767, 32767);
+    x = vc_clamp(vc_halved((int32_t)c * root, free), -32767, 32767);
+    y = vc_clamp(vc_halved((int32_t)s * root, free), -32767, 32767);
 
     if (logarithm > loudest) logarithm = loudest;
     if ((2 * istft->log2_n_fft) - (logarithm >> 16) > 31) {
@@ -68,8 +66,8 @@ static void bin_of(const vc_istft *istft, const int16_t *log_magnitude, const in
     shift = (uint8_t)(2 * istft->log2_n_fft - (logarithm >> 16));
     fraction = (uint16_t)logarithm;
     magnitude = between(VC_FLASH(powers), (uint8_t)(fraction >> 10), fraction & 0x3FFu);
-    x = halved((int32_t)(int16_t)x * magnitude, shift);
-    y = halved((int32_t)(int16_t)y * magnitude, shift);
+    x = vc_halved((int32_t)(int16_t)x * magnitude, shift);
+    y = vc_halved((int32_t)(int16_t)y * magnitude, shift);
     if (k & 1) x = -x, y = -y;
     if (k == 0 || k == half) y = 0;
     *real = x, *imaginary = y;
@@ -178,7 +176,7 @@ VC_INLINE int32_t windowed(const vc_istft *istft, const int32_t *work, uint16_t 
     return times(work[i], vc_flash_s16(istft->window, (uint16_t)(i < half ? i : 2 * half - 1 - i)));
 }
 
-VC_INLINE int16_t sample(const vc_istft *istft, int32_t sum) { return (int16_t)vc_clamp(halved(sum, (uint8_t)(15 - istft->log2_n_fft)), -32768, 32767); }
+VC_INLINE int16_t sample(const vc_istft *istft, int32_t sum) { return (int16_t)vc_clamp(vc_halved(sum, (uint8_t)(15 - istft->log2_n_fft)), -32768, 32767); }
 
 void vc_istft_frame(const vc_istft *istft, const int16_t *log_magnitude, const int16_t *direction, int32_t *work, int32_t *overlap, int16_t *out)
 {
