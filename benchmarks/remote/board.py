@@ -37,6 +37,7 @@ WHAT_TO_DO = {
     "or make an environment there with {packages} and name its Python with --board-python",
     "pip": "cannot install {packages} ({text}); try it there with pip install, or choose another --backend",
     "disk": "has no room left ({text}); free some of its disk, such as ~/" + on_board.HOME,
+    "home": "cannot use ~/" + on_board.HOME + " ({text}); see who owns it",
     "receive": "could not keep what it was sent ({text}); give the same command again",
     "sentence": "says: {text}",
 }
@@ -163,7 +164,7 @@ class Board:
 
     def _broken(self, call: Call, begun: bool = False) -> VcompressError:
         code, why = call.wait(), self.shell.why(call)
-        said = printable((call.stderr().strip().splitlines() or ["no reason was given"])[-1])
+        said = printable((call.stderr().strip().splitlines() or ["it answered no more"])[-1])
         if begun and why:
             return VcompressError(f"The connection to {self.name} broke off ({said}); what came is kept, give the same command to go on.")
         return VcompressError(why or f"{self.name} ended before it had answered (exit code {code}, {said}); what came is kept, give the same command to go on.")

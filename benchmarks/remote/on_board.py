@@ -126,4 +126,7 @@ def last_line(text: str) -> str:
 if __name__ == "__main__":
     DUTIES: dict[str, Callable[..., None]] = {"look": look, "receive": receive, "make": make}
     asked = json.loads(sys.argv[1])
-    DUTIES[asked.pop("do")](**asked)
+    try:
+        DUTIES[asked.pop("do")](**asked)
+    except OSError as error:  # a home that cannot be written, say
+        answer("error", code="disk" if error.errno == FULL else "home", text=str(error))
