@@ -13,6 +13,7 @@ from .resuming import resumable_run
 
 if TYPE_CHECKING:
     from ..compress.recipes import Recipe
+    from ..export.c.program import TargetFacts
     from ..runtime.artifact import Artifact
     from ..runtime.workspace import Run, Workspace
     from ..vocoders.checkpoint import Checkpoint
@@ -157,8 +158,13 @@ def fine_tune(job: Job, method: str, plan: "TrainingPlan", fresh: bool = False, 
         return run.update(complete=result.complete, steps=result.steps, seconds=round(result.seconds, 1), validation_loss=result.validation_loss)
 
 
-def export(workspace: "Workspace", run: "Run", fold_schedule: bool = False, formats: Sequence[str] = ("onnx",)) -> "Artifact":
-    """The artifact of a finished run; with the schedule folded, as a run of its own. `formats`: see `export/formats.py`."""
+def export(
+    workspace: "Workspace", run: "Run", fold_schedule: bool = False, formats: Sequence[str] = ("onnx",), target: "TargetFacts | None" = None
+) -> "Artifact":
+    """The artifact of a finished run; with the schedule folded, as a run of its own. `formats`: see `export/formats.py`; `target`: what C is for.
+
+    Formats that the run's artifact already has are made again.
+    """
     from ..compress.bits import Bits
     from ..compress.folded import FoldedVocoder
     from ..compress.recipes import find_recipe
@@ -166,6 +172,7 @@ def export(workspace: "Workspace", run: "Run", fold_schedule: bool = False, form
     from ..compress.source import FP32
     from ..compress.static import SCALES
     from ..export.artifact_writer import write_artifact
+    from ..export.formats import kept
     from ..vocoders.checkpoint import read_checkpoint
     from ..vocoders.trainer import WEIGHTS
 
@@ -179,8 +186,9 @@ def export(workspace: "Workspace", run: "Run", fold_schedule: bool = False, form
     table, bits = ScaleTable.read(run.folder / SCALES) if recipe.calibrated else None, Bits.read(run.folder)
 
     def write(recipe: "Recipe", run: "Run") -> "Artifact":
+        wanted, meant = kept(run.artifact, formats, target)
         with progress_bar(f"Exporting {facts['name']} {recipe.name}") as progress:
-            return write_artifact(vocoder, recipe, str(facts["name"]), run.artifact, table, progress, bits, formats)
+            return write_artifact(vocoder, recipe, str(facts["name"]), run.artifact, table, progress, bits, wanted, meant)
 
     if not fold_schedule:
         return write(recipe, run)
