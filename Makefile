@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FAMILIES := melgan hifigan diffwave
 BENCH_RECIPES := fp32,static_w8a8,control_qat_w8a8,qat_w8a8,folded_fp32,folded_static_w8a8
 
-.PHONY: demo test test-mcu bench lint clean
+.PHONY: demo test test-page test-mcu bench lint clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed-all
@@ -24,6 +24,11 @@ test: lint
 test-mcu: $(VENV)/.installed-test
 	$(BIN)/python -m vcompress.targets.simulators.install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m mcu tests/mcu
+
+# The page in a headless Chromium, which is installed from Debian where there is none, as root or through sudo.
+test-page: $(VENV)/.installed-test
+	(command -v chromium || command -v chromium-browser || command -v google-chrome) >/dev/null || $$(command -v sudo) apt-get install -y --no-install-recommends chromium
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m page tests/page
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -22,6 +22,8 @@ def pareto(out: OutOption = None, workspace: WorkspaceOption = RUNS, json: JsonO
               vcompress pareto --workspace runs/demo --out page
     """
     with working():
+        from ..benchmarks.lead import lead
+        from ..benchmarks.prospects import targets_of
         from ..benchmarks.records import read_records
         from ..benchmarks.report import write_report
         from ..benchmarks.rows import rows_of
@@ -34,5 +36,8 @@ def pareto(out: OutOption = None, workspace: WorkspaceOption = RUNS, json: JsonO
     if json:
         print_json({"html": paths.html, "csv": paths.csv, "png": paths.png})
     else:
-        print(key_table(rows_of(records)).markdown())
+        rows = rows_of(records)
+        print(key_table(rows).markdown())
+        if verdict := lead(rows, targets_of(records)):
+            print("".join(phrase.text for phrase in verdict))
         print(paths.html)

@@ -63,6 +63,31 @@ def three_vocoders() -> list[Record]:
     ]
 
 
+def on_targets(name: str = "hifigan-s", recipes: tuple[str, ...] = ("fp32", "static_w8a8", "qat_w8a8")) -> list[Record]:
+    """What is reckoned, simulated and measured of one vocoder on a board each."""
+    found: list[Record] = []
+    for recipe in recipes:
+        less = 1.0 if recipe == "fp32" else 0.4
+        for target, fast, slow in (("rpi-4b", 0.5, 0.7), ("rpi-2b", 8.0, 8.2), ("pico", 90.0, 120.0)):
+            ends = (("fast", fast * less), ("slow", slow * less))
+            found += [record(recipe, "rtf", value, name, known="modelled", target=target, backend="model", settings={"end": end}) for end, value in ends]
+            held = {"ram_bytes": 9e6 * less, "ram_budget_bytes": 4e9} if target != "pico" else {"flash_bytes": 4e6 * less, "flash_budget_bytes": 2e6}
+            found += [record(recipe, metric, value, name, known="modelled", target=target, backend="model", unit="byte") for metric, value in held.items()]
+        found.append(record(recipe, "instructions_per_second", 2.5e9 * less, name, known="simulated", target="rpi-2b", unit="instruction/s"))
+        found.append(record(recipe, "rtf", 0.9 * less, name, target="rpi-5", environment={"machine": "Raspberry Pi 5"}, time="2024-12-01T00:00:00"))
+    return found
+
+
+def many(vocoders: int) -> list[Record]:
+    """Records of so many vocoders, 51 of each, in four rows."""
+    draw = random.Random(7)
+    found: list[Record] = []
+    for i in range(vocoders):
+        size = draw.lognormvariate(15, 1)
+        found += vocoder(f"v{i}-s", size, size / 1e8 * draw.uniform(0.5, 2), draw.uniform(2.0, 3.6), draw.uniform(0.2, 0.5))
+    return found
+
+
 def write_audio_of(records: list[Record], workspace: Path, seconds: float = 0.5) -> None:
     """A sweep for the recording and for every artifact, with noise for those that are not fp32."""
     import numpy as np

@@ -56,6 +56,7 @@ function sliders() {
     const label = document.createElement("label"), says = document.createElement("output"), slider = document.createElement("input");
     const axis = axes[metric], scale = heights(metric);
     Object.assign(slider, { type: "range", min: 0, max: 100, value: limits.get(metric) ?? 0 });
+    slider.setAttribute("aria-label", axis.label); // a label names the first control in it, which is the output
     const say = () => { says.textContent = Number(slider.value) ? `${axis.sense === "min" ? "at most" : "at least"} ${withUnit(axis, scale.value(slider.value / 100))}` : "any"; };
     const told = () => slider.setAttribute("aria-valuetext", `${axis.label} ${says.textContent}`);
     slider.addEventListener("input", () => {

@@ -6,7 +6,8 @@ const themed = []; // what to do when the colours have changed
 
 function kept(value) {
   try {
-    if (value !== undefined) localStorage.setItem("vcompress-theme", value);
+    if (value) localStorage.setItem("vcompress-theme", value);
+    else if (value === null) localStorage.removeItem("vcompress-theme");
     return localStorage.getItem("vcompress-theme");
   } catch {
     return null; // a page opened as a file may not be allowed to keep anything
@@ -26,8 +27,10 @@ for (const part of document.querySelectorAll("[data-scripted]")) part.hidden = f
 if (["light", "dark"].includes(kept())) root.dataset.theme = kept();
 find("theme").hidden = false;
 find("theme").addEventListener("click", () => {
-  root.dataset.theme = isDark() ? "light" : "dark";
-  kept(root.dataset.theme);
+  const wanted = isDark() ? "light" : "dark", own = (wanted === "dark") !== systemDark.matches;
+  if (own) root.dataset.theme = wanted;
+  else delete root.dataset.theme; // as the system has it again
+  kept(own ? wanted : null);
   showTheme();
 });
 systemDark.addEventListener("change", showTheme);

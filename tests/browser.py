@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,6 +17,14 @@ OPTIONS = (
     "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update --disable-sync "
     "--autoplay-policy=no-user-gesture-required --hide-scrollbars --remote-debugging-pipe"
 ).split()
+# Chromium reads commands from descriptor 3 and answers on 4: a process between puts them there. The copies keep the one from closing the other.
+CONNECT = """
+import os, sys
+for copy, number in zip([os.dup(int(end)) for end in sys.argv[1:3]], (3, 4)):
+    os.dup2(copy, number)
+    os.set_inheritable(number, True)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 KEYS = {"ArrowRight": 39, "ArrowLeft": 37, "ArrowDown": 40, "Home": 36, "End": 35, "Tab": 9, "Enter": 13}
 
 
@@ -28,15 +37,9 @@ class Browser:
         self._profile = tempfile.mkdtemp(prefix="vcompress-page-")
         commands, self._to = os.pipe()
         self._from, answers = os.pipe()
-
-        def connect() -> None:
-            """Chromium reads commands from descriptor 3 and answers on 4; the copies keep the one from closing the other."""
-            for end, number in ((os.dup(commands), 3), (os.dup(answers), 4)):
-                os.dup2(end, number)
-
-        command = [CHROMIUM, *OPTIONS, f"--user-data-dir={self._profile}", "about:blank"]
+        command = [sys.executable, "-c", CONNECT, str(commands), str(answers), CHROMIUM, *OPTIONS, f"--user-data-dir={self._profile}", "about:blank"]
         quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-        self._process = subprocess.Popen(command, preexec_fn=connect, pass_fds=(3, 4), **quiet)
+        self._process = subprocess.Popen(command, pass_fds=(commands, answers), **quiet)
         os.close(commands)
         os.close(answers)
         self._number, self._rest, self._session = 0, b"", ""
@@ -99,13 +102,12 @@ class Browser:
         assert "exceptionDetails" not in found, found["exceptionDetails"].get("exception", found["exceptionDetails"])
         return found["result"].get("value")
 
-    def wait(self, expression: str) -> Any:
-        """The value of an expression as soon as it is true."""
+    def wait(self, expression: str) -> None:
+        """Until an expression is true."""
         deadline = time.monotonic() + self.patience
-        while not (value := self.run(expression)):
+        while not self.run(f"Boolean({expression})"):
             assert time.monotonic() < deadline, f"never true: {expression}"
             time.sleep(0.05)
-        return value
 
     def press(self, key: str) -> None:
         """A key, as the keyboard sends it."""
