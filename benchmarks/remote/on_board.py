@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 MARK = "vcompress-1 "
-HOME = ".cache/vcompress"  # below the user's home: packages, artifacts, mels, environments, records
+HOME = ".cache/vcompress/board"  # below the user's home: packages, artifacts, mels, environments, records
 COMPLETE = ".complete"  # in an environment that was made to its end
 FULL = 28  # ENOSPC
 NETWORK = ("Temporary failure in name resolution", "NewConnectionError", "Name or service not known", "Network is unreachable", "ConnectTimeoutError")

@@ -43,7 +43,7 @@ def main() -> None:
     with redirect_stdout(sys.stderr):  # what libraries print is no answer
         answers = Answers(sys.__stdout__)
         try:
-            with alone():
+            with alone(answers):
                 answers("machine", environment=environment())
                 DUTIES[asked.pop("do")](answers, **asked)
             answers("done")
@@ -71,15 +71,18 @@ def _watch(stdin: int) -> None:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
+def alone(answers: "Answers") -> Iterator[None]:
     """Only one bench at a time on a board, or each would slow the other. Raises VcompressError where another stays."""
     with open(LOCK, "w", encoding="ascii") as file:
-        until = time.monotonic() + SILENCE + BEAT
+        until, told = time.monotonic() + SILENCE + BEAT, False
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except OSError:
+                if not told:
+                    answers("progress", what="waiting for another bench on this board")
+                    told = True
                 if time.monotonic() > until:
                     raise VcompressError("Another bench is at work on this board; let it end, then give the same command again.") from None
                 time.sleep(1)
