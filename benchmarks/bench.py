@@ -14,7 +14,7 @@ from .references import References, read_references, write_clips
 from .subject import BenchSettings, Subject, pair_with_fp32
 
 # What a bench can measure: each is a file here with `plan(subject) -> Iterator[Planned]`, in the order of measuring
-FAMILIES = ("size", "flops", "rtf", "efficiency", "speedup", "memory", "energy", "quality")
+FAMILIES = ("size", "flops", "rtf", "efficiency", "speedup", "memory", "energy", "training", "quality")
 UNLESS_ASKED = ("speedup",)  # takes as long as all the rest
 AUDIO = "audio"
 

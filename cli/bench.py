@@ -40,7 +40,7 @@ RepeatsOption = Annotated[int, typer.Option("--repeats", metavar="N", min=1, hel
 MeasureOption = Annotated[
     list[str] | None,
     typer.Option("--measure", metavar="WHAT", show_default=False,
-                 help="size, flops, rtf, efficiency, speedup, memory, energy or quality; may be given again.  [default: all but speedup]"),
+                 help="size, flops, rtf, efficiency, speedup, memory, energy, training or quality; may be given again.  [default: all but speedup]"),
 ]  # fmt: skip
 ProtocolOption = Annotated[
     str | None, typer.Option("--protocol", metavar="papers", help="Time and energy as the papers took them: ten clips of ten seconds.", show_default=False)

@@ -1,6 +1,7 @@
 """`vcompress carbon`: energy and CO2e of a training, a synthesis or both."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -26,7 +27,11 @@ JoulesOption = Annotated[
 AudioOption = Annotated[float | None, typer.Option("--hours-of-audio", metavar="H", help="Synthesis: hours of audio that are made.")]
 
 
+RunOption = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="A run of train or qat: what it drew itself, as it was metered or modelled.")]
+
+
 def carbon(
+    run: RunOption = None,
     gpus: GpusOption = 1,
     power: PowerOption = None,
     hours: HoursOption = None,
@@ -44,17 +49,23 @@ def carbon(
     energy for one second of audio. With both, also the hours of audio that take as much energy as the training.
 
     \b
-    Examples: vcompress carbon --gpus 4 --power 250 --hours 52 --pue 1.0 --intensity 0.437
+    Examples: vcompress carbon --run runs/hifigan-s/fp32/20260101-120000-000000
+              vcompress carbon --gpus 4 --power 250 --hours 52 --pue 1.0 --intensity 0.437
               vcompress carbon --energy-per-second 1.8 --hours-of-audio 1000
     """
     from ..benchmarks import carbon as core
     from ..errors import VcompressError
 
+    if run is not None:
+        _tell(run, json)
+        return
     for first, second, names in ((power, hours, "--power and --hours"), (energy_per_second, hours_of_audio, "--energy-per-second and --hours-of-audio")):
         if (first is None) != (second is None):
             raise VcompressError(f"Only one of {names} is given; give both.")
     if power is None and energy_per_second is None:
-        raise VcompressError("There is nothing to compute; give --power and --hours of a training, or --energy-per-second and --hours-of-audio of a synthesis.")
+        raise VcompressError(
+            "There is nothing to compute; give --run, --power and --hours of a training, or --energy-per-second and --hours-of-audio of a synthesis."
+        )
     factors = core.factors()
     assumed = {name: factors[name].source for name, given in (("pue", pue), ("intensity", intensity)) if given is None}
     pue = factors["pue"].value if pue is None else pue
@@ -81,3 +92,20 @@ def carbon(
     print(f"with PUE {pue:g} and {intensity:g} kg CO2e per kWh")
     for name, source in assumed.items():
         print(f"{name} assumed: {source}")
+
+
+def _tell(folder: Path, json: bool) -> None:
+    """What a run says of itself. Raises VcompressError where it says nothing."""
+    from ..benchmarks.energy.account import words
+    from ..errors import VcompressError
+    from ..runtime.workspace import Workspace
+
+    energy: Any = Workspace().open_run(folder).facts.get("energy")
+    try:
+        line = words(energy)
+    except (TypeError, KeyError, ValueError, AttributeError):
+        raise VcompressError(f"The run {folder} does not tell what it drew; only train and qat meter themselves.") from None
+    if json:
+        print_json(energy)
+    else:
+        print(line)

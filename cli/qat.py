@@ -11,6 +11,7 @@ from .options import (
     JsonOption,
     NamedSizeOption,
     NameOption,
+    PowerOfOption,
     ScheduleOption,
     SeedOption,
     TakePatternOption,
@@ -40,6 +41,7 @@ def qat(
     calibration_clips: CalibrationOption = 8,
     schedule: ScheduleOption = None,
     accelerator: AcceleratorOption = "auto",
+    power_of: PowerOfOption = None,
     seed: SeedOption = 0,
     fresh: FreshOption = False,
     workspace: WorkspaceOption = RUNS,
@@ -61,7 +63,7 @@ def qat(
         from .stages import Job, fine_tune, qat_plan
 
         place = Workspace(workspace)
-        job = Job(place, family, size, data or [], Split(take_pattern, validation), weights, name, calibration_clips, schedule)
+        job = Job(place, family, size, data or [], Split(take_pattern, validation), weights, name, calibration_clips, schedule, power_of or "")
         place.check_writable()
         plan = qat_plan(family, steps, learning_rate, batch_size, seed, accelerator)
         runs = []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import VcompressError
 from ..vocoders.plan import QAT_BATCH
+from .accounting import accounted
 from .output import progress_bar
 from .resuming import resumable_run
 
@@ -37,6 +38,7 @@ class Job:
     name: str | None = None
     calibration_clips: int = CALIBRATION_CLIPS
     schedule: str | None = None
+    power_of: str = ""
     _corpus: "Corpus | None" = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -154,8 +156,10 @@ def fine_tune(job: Job, method: str, plan: "TrainingPlan", fresh: bool = False, 
         training, validation = (Segments(part, checkpoint.front_end, plan.frames) for part in parts)
         tuning = FineTuning(plan, training, validation, calibration_mels(job, checkpoint), adversary)
         title = f"{run.facts['name']} {recipe}"
-        result = tune(FoldedVocoder.of(checkpoint), tuning, method == "qat", run.folder, (TrainingProgress(title, console),))
-        return run.update(complete=result.complete, steps=result.steps, seconds=round(result.seconds, 1), validation_loss=result.validation_loss)
+        with accounted(run, plan, job.power_of):
+            result = tune(FoldedVocoder.of(checkpoint), tuning, method == "qat", run.folder, (TrainingProgress(title, console),))
+        facts = {"steps": result.steps, "seconds": round(result.seconds, 1), "validation_loss": result.validation_loss}
+        return job.workspace.open_run(run.folder).update(complete=result.complete, **facts)
 
 
 def export(

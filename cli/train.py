@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from .options import RUNS, DataOption, FamilyArgument, JsonOption, NameOption, SeedOption, SizeOption, TakePatternOption, ValidationOption, WorkspaceOption
+from .accounting import accounted
+from .options import (
+    RUNS,
+    DataOption,
+    FamilyArgument,
+    JsonOption,
+    NameOption,
+    PowerOfOption,
+    SeedOption,
+    SizeOption,
+    TakePatternOption,
+    ValidationOption,
+    WorkspaceOption,
+)
 from .output import print_json, working
 from .resuming import resumable_run
 from .stages import demo_corpus
@@ -49,6 +62,7 @@ def train(
     precision: PrecisionOption = "32-true",
     seed: SeedOption = 0,
     fresh: FreshOption = False,
+    power_of: PowerOfOption = None,
     workspace: WorkspaceOption = RUNS,
     name: NameOption = None,
     json: JsonOption = False,
@@ -62,6 +76,7 @@ def train(
               vcompress train melgan --size M --data LJSpeech-1.1 --adversarial --time 5d --accelerator gpu --devices 4
     """
     with working():
+        from ..benchmarks.energy.account import words
         from ..runtime.workspace import Workspace
         from ..vocoders.corpus import Split
         from ..vocoders.plan import parse_time
@@ -85,13 +100,14 @@ def train(
             "adversarial": adversarial,
             "start": resume_from,
         }
-        with resumable_run(runs, found.name, size, RECIPE, name, request, fresh) as run:
+        with resumable_run(runs, found.name, size, RECIPE, name, request, fresh) as run, accounted(run, plan, power_of or ""):
             result = train_vocoder(found.name, size, folders, run.folder, plan, split, adversarial, resume_from)
-            run.update(complete=result.complete, checkpoint=result.path.name, steps=result.training.steps)
-        typer.echo(f"{found.title} {size}: {result.training}.", err=True)
+            runs.open_run(run.folder).update(complete=result.complete, checkpoint=result.path.name, steps=result.training.steps)
+        energy = runs.open_run(run.folder).facts["energy"]
+        typer.echo(f"{found.title} {size}: {result.training}.\n{found.title} {size}: {words(energy)}.", err=True)
     if json:
         facts = asdict(result.training)
-        print_json({"checkpoint": result.path, "run": run.folder, "complete": result.complete, **facts})
+        print_json({"checkpoint": result.path, "run": run.folder, "complete": result.complete, **facts, "energy": energy})
     else:
         print(result.path)
     if not result.complete:

@@ -175,6 +175,11 @@ def _restore(training: Training, last: Path) -> None:
         raise VcompressError(f"{last} is not a checkpoint of this training; remove the run {last.parent} and train again.") from None
 
 
+def trains_on_a_gpu(plan: TrainingPlan) -> bool:
+    """Whether a plan's accelerator is a GPU on this machine."""
+    return plan.accelerator != "cpu" and torch.cuda.device_count() > 0  # asks NVML: CUDA may not begin before a fork
+
+
 def _strategy(plan: TrainingPlan, unused_parameters: bool) -> str:
     if plan.devices == 1:
         return "auto"

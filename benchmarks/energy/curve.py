@@ -59,8 +59,8 @@ def counted(times: Times, states: States, joules: float, ranges: Sequence[float 
 
 
 def sampled(times: Times, watts: States) -> Curve:
-    """The curve of powers (N, 1), straight between two readings. Raises NoReading where one is negative or no number."""
-    moments, powers = np.asarray(times, np.float64), np.asarray(watts, np.float64).reshape(len(times))
+    """The curve of powers (N, meters) that add up, straight between two readings. Raises NoReading where one is negative or no number."""
+    moments, powers = np.asarray(times, np.float64), np.asarray(watts, np.float64).reshape(len(times), -1).sum(axis=1)
     if not np.isfinite(powers).all() or (powers < 0).any():
         raise NoReading("the meter told a power that is negative or no number")
     steps = np.diff(moments) * (powers[1:] + powers[:-1]) / 2

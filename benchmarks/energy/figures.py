@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ...errors import VcompressError
 from ...runtime.backends import on_a_gpu
+from ...targets.profile import find_profile
 from ..carbon import carbon, factors, synthesis_energy
 from ..figure import Figure, Planned, absent
 from ..records import MODELLED
@@ -113,6 +114,7 @@ def _co2e(energy: Planned) -> Planned:
 
 
 def _modelled(subject: Subject, threads: int, target: str) -> Planned:
+    find_profile(target)  # an unknown one ends the bench
     settled = {"threads": threads, "source": model.SOURCE, "profile": target, **subject.settings.special}
     try:
         watts, words = model.load_power(target)

@@ -1,4 +1,4 @@
-"""The GPU whose energy is read: the first that CUDA would take. NVML is asked directly, for pyJoules adds up every GPU of the machine."""
+"""The GPUs whose energy is read: the first that CUDA would take. NVML is asked directly, for pyJoules adds up every GPU of the machine."""
 
 import os
 from collections.abc import Callable
@@ -9,9 +9,16 @@ from .meter import Clock, Description, NoMeter, PolledMeter
 
 
 def find_gpu(
-    source: str, title: str, what: str, interval: float, read: Callable[[Any, Any], float], to_curve: Callable[[Times, States], Curve], clock: Clock
+    source: str,
+    title: str,
+    what: str,
+    interval: float,
+    read: Callable[[Any, Any], float],
+    to_curve: Callable[[Times, States], Curve],
+    clock: Clock,
+    gpus: int,
 ) -> PolledMeter | NoMeter:
-    """A meter of the GPU, tried once, or why there is none. what: in words; read: of the library and a handle."""
+    """A meter of the first `gpus` GPUs, tried once, or why there is none. what: in words; read: of the library and a handle."""
     try:
         import pynvml
     except ImportError:
@@ -23,18 +30,19 @@ def find_gpu(
     try:
         if not pynvml.nvmlDeviceGetCount():
             return NoMeter(source, title, "NVML is here but sees no GPU")
-        handle = _first(pynvml)
-        name = pynvml.nvmlDeviceGetName(handle)
-        read(pynvml, handle)
+        handles = [_handle(pynvml, place) for place in range(gpus)]
+        names = [pynvml.nvmlDeviceGetName(handle) for handle in handles]
+        for handle in handles:
+            read(pynvml, handle)
     except pynvml.NVMLError as error:
         return NoMeter(source, title, f"the GPU does not tell its {what} ({error})")
-    covers = f"{name if isinstance(name, str) else name.decode()}, its {what} by NVML"
-    return PolledMeter(Description(source, title, covers, "gpu", interval), lambda: (read(pynvml, handle),), to_curve, clock)
+    name = names[0] if isinstance(names[0], str) else names[0].decode()
+    covers = f"{f'{gpus} x ' if gpus > 1 else ''}{name}, its {what} by NVML"
+    return PolledMeter(Description(source, title, covers, "gpu", interval), lambda: [read(pynvml, handle) for handle in handles], to_curve, clock)
 
 
-def _first(library: Any) -> Any:
-    """CUDA_VISIBLE_DEVICES names GPUs by number or by UUID."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
-    if visible.startswith(("GPU-", "MIG-")):
-        return library.nvmlDeviceGetHandleByUUID(visible)
-    return library.nvmlDeviceGetHandleByIndex(int(visible) if visible.isdigit() else 0)
+def _handle(library: Any, place: int) -> Any:
+    """The GPU at a place of CUDA_VISIBLE_DEVICES, which names them by number or by UUID; of all where it is not set."""
+    visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    name = visible[place] if place < len(visible) else str(place)
+    return library.nvmlDeviceGetHandleByUUID(name) if name.startswith(("GPU-", "MIG-")) else library.nvmlDeviceGetHandleByIndex(int(name))

@@ -12,7 +12,7 @@ INTERVAL = 10.0
 MILLIJOULE = 1e-3
 
 
-def find(clock: Clock = time.monotonic) -> PolledMeter | NoMeter:
-    """The counter of the GPU, or why it cannot be read."""
-    to_curve = partial(counted, joules=MILLIJOULE, ranges=(None,))
-    return find_gpu(SOURCE, TITLE, "energy counter", INTERVAL, lambda library, gpu: library.nvmlDeviceGetTotalEnergyConsumption(gpu), to_curve, clock)
+def find(clock: Clock = time.monotonic, gpus: int = 1) -> PolledMeter | NoMeter:
+    """The counters of the first GPUs, or why they cannot be read."""
+    to_curve = partial(counted, joules=MILLIJOULE, ranges=(None,) * gpus)
+    return find_gpu(SOURCE, TITLE, "energy counter", INTERVAL, lambda library, gpu: library.nvmlDeviceGetTotalEnergyConsumption(gpu), to_curve, clock, gpus)

@@ -10,6 +10,6 @@ SOURCE, TITLE = "nvml_power", "GPU power (NVML)"
 INTERVAL = 0.1
 
 
-def find(clock: Clock = time.monotonic) -> PolledMeter | NoMeter:
-    """The power of the GPU in W, or why it cannot be read."""
-    return find_gpu(SOURCE, TITLE, "power", INTERVAL, lambda library, gpu: library.nvmlDeviceGetPowerUsage(gpu) / 1000, sampled, clock)
+def find(clock: Clock = time.monotonic, gpus: int = 1) -> PolledMeter | NoMeter:
+    """The power of the first GPUs in W, or why it cannot be read."""
+    return find_gpu(SOURCE, TITLE, "power", INTERVAL, lambda library, gpu: library.nvmlDeviceGetPowerUsage(gpu) / 1000, sampled, clock, gpus)

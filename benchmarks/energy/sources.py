@@ -11,12 +11,14 @@ from .meter import Meter, NoMeter
 
 @dataclass(frozen=True)
 class Where:
-    """Where meters are looked for: the root of /sys, the command of the Raspberry Pi, the log of a meter at the supply and its clock's offset."""
+    """Where meters are looked for: the root of /sys, the command of the Raspberry Pi, the log of a meter at the supply and its clock's offset,
+    and how many of the GPUs."""
 
     root: Path = Path("/")
     vcgencmd: str = "vcgencmd"
     log: Path | None = None
     offset: float | None = None
+    gpus: int = 1
 
 
 def all_sources(where: Where | None = None) -> list[Meter | NoMeter]:
@@ -25,8 +27,8 @@ def all_sources(where: Where | None = None) -> list[Meter | NoMeter]:
     return [
         meter_log.find(where.log, where.offset),
         rapl.find(where.root),
-        nvml_counter.find(),
-        nvml_power.find(),
+        nvml_counter.find(gpus=where.gpus),
+        nvml_power.find(gpus=where.gpus),
         pmic.find(where.vcgencmd),
     ]
 
