@@ -31,7 +31,7 @@ def quantized(checkpoint: Checkpoint, name: str, folder: Path) -> Artifact:
     """The artifact of a vocoder after static quantization, calibrated on babble."""
     vocoder, front_end = FoldedVocoder.of(checkpoint), checkpoint.front_end
     prepared = PreparedVocoder(vocoder.family, vocoder.network, vocoder.trained.config)
-    calibrate(prepared, make_sampler(vocoder.sampler, front_end.hop_length), [front_end.mel(babble(1.0, seed)) for seed in range(2)])
+    calibrate(prepared, make_sampler(vocoder.sampler, front_end.hop_length), [front_end.mel(babble(0.5, seed)) for seed in range(2)])
     return write_artifact(FoldedVocoder.of(checkpoint), Recipe("static"), name, folder, ScaleTable.of(prepared.graphs.values()))
 
 
@@ -42,7 +42,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Artifa
 
     def make(name: str) -> Artifact:
         if name not in made:
-            narrow = MelGANConfig(base_channels=4, residual_blocks=2, ratios=(8, 8, 2, 2), padding="zeros")
+            narrow = MelGANConfig(base_channels=2, residual_blocks=2, ratios=(8, 8, 2, 2), padding="zeros")
             checkpoint = read_checkpoint(shipped_checkpoint("vocos", "nano")) if name == "nano" else tiny_checkpoint("melgan", narrow)
             made[name] = quantized(checkpoint, name, tmp_path_factory.mktemp(name) / "artifact")
         return made[name]
