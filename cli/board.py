@@ -36,7 +36,6 @@ BoardPythonOption = Annotated[
     typer.Option("--board-python", metavar="PATH", help="A Python on the host that has numpy and the back end; no environment is made there.",
                  show_default=False),
 ]  # fmt: skip
-MOST_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -89,6 +88,7 @@ class Where:
     def _here(self, settings: "BenchSettings", threads: Sequence[int] | None) -> "BenchSettings":
         """The settings for this machine as the target."""
         from ..benchmarks.environment import environment
+        from ..runtime.backends import threads_of
         from ..targets.board import board_model, label_of
         from ..targets.profile import find_profile
 
@@ -96,8 +96,8 @@ class Where:
         profile = find_profile(self.target)
         label = label_of(profile, board_model(), self.another_machine)
         power = settings.power_of or (self.target if label == profile.name else "")
-        cores = min(int(environment()["cores"]), MOST_THREADS)
-        return replace(settings, target=label, power_of=power, threads=tuple(threads or range(1, cores + 1)))
+        chosen = tuple(threads or threads_of(settings.backend, int(environment()["cores"])))
+        return replace(settings, target=label, power_of=power, threads=chosen)
 
     def _there(
         self,

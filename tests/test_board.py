@@ -11,7 +11,7 @@ from vcompress.benchmarks.conditions import slowed, watched
 from vcompress.benchmarks.records import read_records
 from vcompress.benchmarks.sensors import throttling as throttling_sensor
 from vcompress.errors import VcompressError
-from vcompress.runtime.backends import default_backend
+from vcompress.runtime.backends import default_backend, threads_of
 from vcompress.targets.board import THROTTLED, board_model, label_of, throttling, throttling_words
 from vcompress.targets.profile import find_profile
 
@@ -109,6 +109,11 @@ def test_conditions_are_told_before_and_after_or_why_not() -> None:
 )
 def test_a_machine_has_a_back_end_that_runs_there(machine: str, bits: int, backend: str) -> None:
     assert default_backend(machine, bits) == backend
+
+
+def test_a_board_is_timed_with_as_many_threads_as_it_has_cores() -> None:
+    assert threads_of("onnxruntime", 4) == (1, 2, 3, 4) == threads_of("onnxruntime", 64) and threads_of("litert", 2) == (1, 2)
+    assert threads_of("c", 4) == (1,)
 
 
 def test_bench_refuses_to_call_this_machine_a_board_and_says_so_where_it_has_to(vcompress: CommandLine, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import VcompressError
 from ...runtime.artifact import Artifact
-from ...runtime.backends import default_backend
+from ...runtime.backends import default_backend, threads_of
 from ...targets.board import label_of
 from ...targets.profile import Profile, built_in, find_profile
 from ...vocoders.corpus import Clip
@@ -22,9 +22,8 @@ from .answers import Asked, count_of, environment_of, longest_line, text_of, wav
 from .board import Board, Here, Say, environment_name
 from .bundle import Item, artifact_item, code_item, mels_item
 
-HERE = ("size", "flops", "quality")  # families that need the graphs or the audio, not the board
+HERE = ("size", "flops", "training", "quality")  # families that need the graphs, the run or the audio, not the board
 JUDGES = ("soxr", "pesq", "pystoi", "speechmos", "onnx")  # packages of this machine that bear on them
-MOST_THREADS = 4
 
 
 @dataclass
@@ -163,7 +162,7 @@ def prepare(board: Board, artifacts: Sequence[Artifact], settings: BenchSettings
     except VcompressError as error:
         raise VcompressError(f"{board.name}: {error}") from None
     backend = wish.backend or default_backend(here.machine, here.bits)
-    threads = wish.threads or tuple(range(1, min(here.cores, MOST_THREADS) + 1))
+    threads = wish.threads or threads_of(backend, here.cores)
     python = board.python or environment_name(backend)
     say(f"{board.name} is a {here.model or 'machine without a name'} ({here.machine}, {here.cores} cores, Python {here.python}); measured with {backend}.")
     if missing := [item for item in items if item.name not in here.held]:

@@ -21,10 +21,10 @@ from .bundle import Item, write_tar
 from .worker import BEAT
 
 Say = Callable[[str], None]
-# What a back end needs on a board beside the package itself
+# What a back end needs on a board beside the package itself; onnx is what reads the graphs whose operations are counted
 REQUIREMENTS = {
-    "onnxruntime": ("numpy", "onnxruntime"),
-    "litert": ("numpy", "ai-edge-litert"),
+    "onnxruntime": ("numpy", "onnxruntime", "onnx"),
+    "litert": ("numpy", "ai-edge-litert", "onnx"),
     "tflite_runtime": ("numpy<2", "tflite-runtime"),
     "c": ("numpy",),
 }

@@ -36,6 +36,8 @@ BACKENDS = {
 }
 VARIANTS = ("torch-cpu", "torch-cuda")  # have words behind their name: torch-cuda:fp16:graphs
 GPUS = ("torch-cuda", "onnxruntime-cuda", "onnxruntime-tensorrt")
+ONE_THREAD = ("c",)  # however many are asked for
+MOST_THREADS = 4  # of a board's bench by itself: as many cores as a Raspberry Pi has
 # back end -> why the memory and CPU time of this process say nothing of it
 ELSEWHERE = {"tflite_runtime": "tflite_runtime computes in a process of its own"}
 
@@ -77,3 +79,8 @@ def default_backend(machine: str = "", bits: int = 0) -> str:
     if machine in ("armv7l", "armv8l") or (machine == "aarch64" and bits == 32):
         return "tflite_runtime"
     return "litert" if here and not find_spec("onnxruntime") and find_spec("ai_edge_litert") else "onnxruntime"
+
+
+def threads_of(backend: str, cores: int) -> tuple[int, ...]:
+    """The numbers of threads that a board with so many cores is timed with unless others are asked for."""
+    return (1,) if backend in ONE_THREAD else tuple(range(1, max(1, min(cores, MOST_THREADS)) + 1))
