@@ -18,7 +18,7 @@ class Provenance:
 PROVENANCES = (
     Provenance(MEASURED, "●", "taken on the machine that is named"),
     Provenance(SIMULATED, "◐", "counted while the same program ran on a simulated processor"),
-    Provenance(MODELLED, "○", "reckoned from the graphs and the figures of the target's profile; nothing ran"),
+    Provenance(MODELLED, "○", "reckoned with the figures of the target's profile, from the graphs or from counts; not timed"),
     Provenance(PUBLISHED, "□", "printed in a paper, on its authors' machine and recordings"),
 )
 BY_KNOWN = {provenance.known: provenance for provenance in PROVENANCES}

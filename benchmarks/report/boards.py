@@ -12,6 +12,7 @@ from ..table import ABSENT, Cell, Heading, Line, Table
 from ..verdict import Outcome
 
 OWN = ("rtf", "energy", *(f"{memory}{end}" for memory in MEMORIES for end in ("_bytes", "_budget_bytes")))  # have columns of their own
+BESIDE = ("cpu_seconds_per_second", "peak_memory")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def _summary(target: Target) -> str:
 
 def _table(target: Target) -> Table:
     held = [memory for memory in MEMORIES if any(f"{memory}_bytes" in prospect.figures for prospect in target.prospects)]
-    metrics = dict.fromkeys(metric for prospect in target.prospects for metric in prospect.figures if metric not in OWN and prospect.span(metric))
+    metrics = dict.fromkeys(metric for prospect in target.prospects for metric in prospect.figures if _is_shown(metric) and prospect.span(metric))
     energy = ["energy"] if any("energy" in prospect.figures for prospect in target.prospects) else []
     others = [*energy, *metrics]
     units = {metric: next(prospect.figures[metric][0].unit for prospect in target.prospects if metric in prospect.figures) for metric in others}
@@ -65,6 +66,15 @@ def _table(target: Target) -> Table:
         lines.append(Line(prospect.name, prospect.recipe, (*cells, _verdict(prospect)), first=prospect.name != previous))
         previous = prospect.name
     return Table(f"On {target.name}", tuple(headings), tuple(lines))
+
+
+def _is_shown(metric: str) -> bool:
+    """Whether a metric has a column where it has a value: what belongs to the target, and not size or quality, which are the same anywhere."""
+    if metric in OWN:
+        return False
+    if metric in BY_METRIC:
+        return metric in BESIDE or BY_METRIC[metric].kind == "energy"
+    return column_of(metric).metric == metric and column_of(metric).sense is None  # none that the tables know, nor a graph's share of one
 
 
 def _memory(prospect: Prospect, memory: str) -> Cell:

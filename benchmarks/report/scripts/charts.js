@@ -6,12 +6,16 @@ const points = new Map(); // id -> [{curve, point, text}] in the order of the ar
 let unpacking = null;
 
 async function unpack() {
-  const bytes = Uint8Array.from(atob(find("plotly").textContent.trim()), (letter) => letter.charCodeAt(0));
+  const letters = atob(find("plotly").textContent.trim()), bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   const code = document.createElement("script");
   code.textContent = await new Response(stream).text();
   document.head.append(code);
 }
+
+// Before the reader comes to the first chart, when there is nothing else to do.
+if (document.querySelector(".chart")) (window.requestIdleCallback ?? setTimeout)(() => { unpacking ??= unpack(); });
 
 async function draw(id) {
   unpacking ??= unpack();

@@ -1,4 +1,5 @@
 // All objectives at once: a row is a line, up is better on every axis, and sliders set what a row has to reach.
+const CROWD = 48; // rows from which on marks would hide the lines
 const limits = new Map(); // metric -> 0 (no limit) to 100 (only the best)
 const chosenAxes = () => [...document.querySelectorAll("#axes-shown input:checked")].map((box) => box.value);
 
@@ -35,7 +36,7 @@ function drawParallel() {
       if (stop) stops.push(stop);
       x.push(null); y.push(null); text.push(""); symbols.push("circle");
     }
-    traces.push({ x, y, text, mode: "lines+markers", cliponaxis: false, line: { color: paint, width }, marker: { color: paint, size: 7, symbol: symbols }, hoverinfo: "text" });
+    traces.push({ x, y, text, mode: shown.length > CROWD ? "lines" : "lines+markers", cliponaxis: false, line: { color: paint, width }, marker: { color: paint, size: 7, symbol: symbols }, hoverinfo: "text" });
   };
   trace(shown.filter((row) => !kept.has(row)), colour("grey"), 0.8);
   stops.length = 0; // the keys go along the lines that pass
