@@ -1,21 +1,16 @@
 """An artifact as C for a target: its files, what it makes of a mel by the integer reference, and what it costs."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from ...export.c.derived import program_of
 from ...export.c.generate.library import SOURCES, Library
-from ...export.c.program import Convolution, TargetFacts
-from ...export.c.reading import read_program
 from ...export.c.reference.executor import quantize_mel, run_streaming
 from ...runtime.artifact import Artifact
+from ..code import target_facts
 from ..profile import Profile
-from .boards import Board
-
-NARROW = 32_767  # bytes of an array that an AVR can index
-GRAPH = "network"
 
 
 @dataclass(frozen=True)
@@ -25,12 +20,9 @@ class Exported:
     library: Library
 
     @classmethod
-    def of(cls, artifact: Artifact, profile: Profile, board: Board) -> "Exported":
+    def of(cls, artifact: Artifact, profile: Profile) -> "Exported":
         """Raises VcompressError where the artifact has no C form for the target."""
-        manifest = artifact.manifest
-        program = read_program(artifact.graph_path(GRAPH), manifest.name, manifest.sampler, manifest.front_end.sample_rate, manifest.front_end.hop_length)
-        facts = TargetFacts(profile.name, profile.requantization, packed=board.is_avr, **({"largest_object": NARROW} if board.is_avr else {}))
-        return cls(Library.of(program, facts))
+        return cls(Library.of(program_of(artifact.folder, artifact.manifest), target_facts(profile)))
 
     def write(self, folder: Path) -> Path:
         """All files in a folder; gives that of the sources."""
@@ -49,8 +41,7 @@ class Exported:
         """What the integer reference makes of a mel: int16 (hop F,)."""
         return run_streaming(self.library.lowered, self.library.streaming, quantize_mel(self.library.program, mel))
 
-    @cached_property
+    @property
     def macs(self) -> int:
         """Multiply-accumulates of a frame, those of the sampler not counted."""
-        program = self.library.program
-        return sum(step.macs * program.tensors[step.output].rate for step in program.steps if isinstance(step, Convolution))
+        return self.library.program.macs_per_frame

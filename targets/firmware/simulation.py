@@ -15,7 +15,6 @@ from ..roofline import Speed
 from ..simulators import simulate
 from ..simulators.program import CYCLES, OnLine
 from ..simulators.timing import timing
-from .boards import find_board
 from .build import Image, build
 from .exported import Exported
 from .outcome import Outcome, read_outcome
@@ -116,7 +115,7 @@ def simulate_artifact(artifact: Artifact, profile: Profile, mel: np.ndarray, fol
 
     Raises VcompressError where the artifact has no C form, a tool is missing, the program does not fit, or a sample is not that of the reference.
     """
-    export = Exported.of(artifact, profile, find_board(profile.name))
+    export = Exported.of(artifact, profile)
     image = build(export.write(folder / "c"), profile, export.mel(mel), folder)
     frames = mel.shape[1]
     outcome = read_outcome(simulate(image.board.simulator, image.program, on_line), frames)
