@@ -73,7 +73,7 @@ def _is_shown(metric: str) -> bool:
     if metric in OWN:
         return False
     if metric in BY_METRIC:
-        return metric in BESIDE or BY_METRIC[metric].kind == "energy"
+        return metric in BESIDE or BY_METRIC[metric].kind == "energy" or BY_METRIC[metric].sense is None
     return column_of(metric).metric == metric and column_of(metric).sense is None  # none that the tables know, nor a graph's share of one
 
 

@@ -34,7 +34,9 @@ function drawTarget(id, speeds) {
   const paint = speeds.map((speed) => colour(!speed.fits ? "grey" : speed.high <= 1 ? "good" : speed.low <= 1 ? "fair" : "bad"));
   const ranges = speeds.map((speed, i) => ({ x: [speed.low, speed.high], y: [i, i], mode: "lines", line: { color: paint[i], width: 2 }, hoverinfo: "skip" }));
   const marks = { mode: "text", hoverinfo: "text", hovertext: [...text, ...text], textfont: { size: 15, color: [...paint, ...paint] }, text: [...speeds, ...speeds].map((speed) => data.marks[speed.known]) };
-  const ends = { ...marks, x: [...speeds.map((speed) => speed.low), ...speeds.map((speed) => speed.high)], y: [...speeds.keys(), ...speeds.keys()] };
+  // Ends that would lie on each other are one mark between them.
+  const near = (speed) => speed.high / speed.low < (highest / lowest) ** 0.03;
+  const ends = { ...marks, x: ["low", "high"].flatMap((end) => speeds.map((speed) => (near(speed) ? Math.sqrt(speed.low * speed.high) : speed[end]))), y: [...speeds.keys(), ...speeds.keys()] };
   const short = (label) => (small && label.length > 20 ? `${label.slice(0, 19)}…` : label);
   plot(id, [...ranges, ends], {
     margin: { l: small ? 128 : 190, r: 16, t: 22, b: 48 },
