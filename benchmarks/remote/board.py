@@ -115,7 +115,7 @@ class Board:
     def work(self, here: Here, code: Item, backend: str, job: dict[str, Any], longest: int = LINE) -> Iterator[Document]:
         """The answers of a job (worker.py) until it is done. Raises VcompressError where it breaks off."""
         python = shlex.quote(self.python) if self.python else f"{environment_name(backend)}-{here.python}/bin/python"
-        command = f'cd {on_board.HOME} && PYTHONPATH="$PWD/{code.name}" exec {python} -P -m {__package__}.worker'
+        command = f'cd {on_board.HOME} && PYTHONPATH="$PWD/{code.name}" XDG_CACHE_HOME="$PWD/cache" exec {python} -P -m {__package__}.worker'
         with self._calling(command) as call, _beating(call, job):
             begun = False
             for document in read_answers(call.stdout, self.name, longest):
