@@ -4,9 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..targets.fit import Fit
-from .records import MODELLED, Record, append_record, read_records
-
-BACKEND = "model"  # no back end ran
+from .records import MODELLED, NOTHING_RAN, Record, append_record, read_records
 
 
 def modelled_records(found: Sequence[Fit]) -> list[Record]:
@@ -35,7 +33,7 @@ def _record(one: Fit, metric: str, value: float | None, unit: str, method: str, 
         family=workload.family,
         size=workload.size,
         recipe=workload.recipe,
-        backend=BACKEND,
+        backend=NOTHING_RAN,
         target=one.profile.name,
         metric=metric,
         value=value,

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .columns import TIMES
-from .modelled import BACKEND
 from .provenance import weakest
-from .records import HOST, KNOWN, MEASURED, MODELLED, PUBLISHED, Record
+from .records import HOST, KNOWN, MEASURED, MODELLED, NOTHING_RAN, PUBLISHED, Record
 from .rows import threads_of
 
 MEMORIES = ("flash", "ram")
@@ -121,4 +120,4 @@ def _prospect(group: Sequence[Record]) -> Prospect:
 
 
 def _doubt(record: Record) -> tuple[int, bool]:
-    return KNOWN.index(record.known), record.backend == BACKEND
+    return KNOWN.index(record.known), record.backend == NOTHING_RAN

@@ -8,14 +8,16 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from ..errors import VcompressError
+from .record_values import NUMBERS, fits
 
 SCHEMA = 1
 HOST = "host"  # the target that is the machine itself
+NOTHING_RAN = "model"  # the back end of what is reckoned from the graphs alone
 MEASURED = "measured"
 SIMULATED = "simulated"
 MODELLED = "modelled"
@@ -57,12 +59,16 @@ class Record:
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
+        if wrong := next((f.name for f in fields(self) if not fits(f.name, getattr(self, f.name))), ""):
+            raise VcompressError(f"A record has a {wrong} of the wrong kind: {ascii(getattr(self, wrong))[:40]}; correct the record.")
         if self.known not in KNOWN:
             raise VcompressError(f"A record is {', '.join(KNOWN)}, not {self.known!r}; correct the record.")
         if self.value is None and not self.reason:
             raise VcompressError(f"The record of {self.metric} has neither a value nor a reason; give one of them.")
-        if self.value is not None and not math.isfinite(self.value):
-            raise VcompressError(f"The value of {self.metric} is {self.value}; record its absence with the reason instead.")
+        for name in NUMBERS:
+            number = getattr(self, name)
+            if number is not None and not math.isfinite(number):
+                raise VcompressError(f"The {name} of {self.metric} is {number}; record its absence with the reason instead.")
 
     @property
     def key(self) -> str:
@@ -80,11 +86,14 @@ class Record:
         """The record of a line; None where the line is damaged. Raises VcompressError for a newer schema."""
         try:
             raw = json.loads(line)
-            if int(raw["schema"]) > SCHEMA:
-                raise VcompressError(f"A record has schema {raw['schema']}, this vcompress reads up to {SCHEMA}; upgrade vcompress.")
-            return cls(**{**raw, "samples": tuple(raw["samples"])})
-        except (ValueError, KeyError, TypeError):
+            schema = raw["schema"]
+            if isinstance(schema, int) and schema > SCHEMA:
+                newer = f"A record has schema {schema}, this vcompress reads up to {SCHEMA}; upgrade vcompress."
+            else:
+                return cls(**{**raw, "samples": tuple(raw.get("samples", ()))})
+        except (ValueError, KeyError, TypeError, RecursionError, VcompressError):
             return None
+        raise VcompressError(newer)
 
 
 def append_record(path: Path, record: Record) -> None:
@@ -110,10 +119,12 @@ def _ends_a_line(file: Any) -> bool:
 def read_records(path: Path) -> list[Record]:
     """The standing records of a file, in order of first appearance; empty when there is no file."""
     try:
-        lines: Iterable[str] = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ()
+        if not path.is_file():
+            return []
+        with path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
+            return list(standing(record for record in map(Record.from_line, lines) if record is not None))
     except OSError as error:
         raise VcompressError(f"{path} cannot be read ({error.strerror}); check its permissions.") from None
-    return list(standing(record for record in map(Record.from_line, lines) if record is not None))
 
 
 def standing(records: Iterable[Record]) -> Iterator[Record]:
