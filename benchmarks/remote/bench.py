@@ -23,6 +23,7 @@ from .board import Board, Here, Say, environment_name
 from .bundle import Item, artifact_item, code_item, mels_item
 
 HERE = ("size", "flops", "training", "quality")  # families that need the graphs, the run or the audio, not the board
+FORMATS = {"litert": "tflite", "tflite_runtime": "tflite", "c": "c"}  # back end -> what it runs where that is not ONNX
 JUDGES = ("soxr", "pesq", "pystoi", "speechmos", "onnx")  # packages of this machine that bear on them
 
 
@@ -162,6 +163,7 @@ def prepare(board: Board, artifacts: Sequence[Artifact], settings: BenchSettings
     except VcompressError as error:
         raise VcompressError(f"{board.name}: {error}") from None
     backend = wish.backend or default_backend(here.machine, here.bits)
+    check_formats(artifacts, backend, board.name)
     threads = wish.threads or threads_of(backend, here.cores)
     python = board.python or environment_name(backend)
     say(f"{board.name} is a {here.model or 'machine without a name'} ({here.machine}, {here.cores} cores, Python {here.python}); measured with {backend}.")
@@ -176,3 +178,14 @@ def prepare(board: Board, artifacts: Sequence[Artifact], settings: BenchSettings
         board.make_environment(backend, say)
     power = settings.power_of or (label if label in built_in() and find_profile(label) == wish.profile else "")
     return Bench(board, here, code, packed, replace(settings, backend=backend, threads=threads, target=label, power_of=power))
+
+
+def check_formats(artifacts: Sequence[Artifact], backend: str, board: str) -> None:
+    """Raises VcompressError where an artifact lacks the files that the back end runs, before anything is sent."""
+    form = FORMATS.get(backend)
+    for artifact in artifacts:
+        if form is not None and form not in artifact.manifest.derived:
+            raise VcompressError(
+                f"{artifact.folder} holds no {form} files, which {backend} on {board} runs; "
+                f"export its run again with: vcompress export RUN --format {form}, or choose another --backend."
+            )

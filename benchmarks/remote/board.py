@@ -159,7 +159,7 @@ class Board:
     def _complain(self, document: Document, packages: str = "") -> None:
         if document["kind"] == "error":
             what = WHAT_TO_DO.get(text_of(document, "code"), WHAT_TO_DO["sentence"])
-            sentence = what.format(text=text_of(document, "text").rstrip(".") or "no reason was given", packages=packages)
+            sentence = what.format(text=text_of(document, "text", 500).rstrip(".") or "no reason was given", packages=packages)
             raise VcompressError(f"{self.name} {sentence}.")
 
     def _broken(self, call: Call, begun: bool = False) -> VcompressError:
