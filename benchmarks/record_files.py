@@ -3,16 +3,16 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from ..errors import VcompressError
 from ..runtime.files import replacing, write_text
+from .record_values import fits
 from .records import SCHEMA, Record, read_records
 
-_TEXT = tuple(f.name for f in fields(Record) if f.type in (str, "str"))
 _REQUIRED = (*(f.name for f in fields(Record) if f.default is MISSING and f.default_factory is MISSING), "schema")
 _AS_JSON = ("settings", "environment")  # what has no columns of its own
 
@@ -27,62 +27,53 @@ class Problem:
 
 def check_file(path: Path) -> tuple[int, list[Problem]]:
     """How many lines a file has and what is wrong with which. Raises VcompressError where it cannot be read."""
-    lines = _lines(path)
-    found = ((number, problem_of(line)) for number, line in enumerate(lines, 1) if line.strip())
-    return sum(bool(line.strip()) for line in lines), [Problem(number, what) for number, what in found if what]
+    count, problems = 0, []
+    for number, line in enumerate(_lines(path), 1):
+        if line.strip():
+            count += 1
+            if what := problem_of(line):
+                problems.append(Problem(number, what))
+    return count, problems
 
 
 def problem_of(line: str) -> str:
     """What keeps a line from being a record of this schema or an older one; "" where nothing does."""
     try:
         raw = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "is no JSON; perhaps its writer was stopped in the middle"
     if not isinstance(raw, dict):
         return "is JSON, but no record"
     if missing := [name for name in _REQUIRED if name not in raw]:
         return f"has no {', '.join(missing)}"
-    if not _is(raw["schema"], int) or raw["schema"] < 1:
-        return f"has the schema {raw['schema']!r}, which is no version"
+    if not fits("schema", raw["schema"]) or raw["schema"] < 1:
+        return f"has the schema {ascii(raw['schema'])[:40]}, which is no version"
     if raw["schema"] > SCHEMA:
         return f"has schema {raw['schema']}, this vcompress reads up to {SCHEMA}"
     if unknown := sorted(set(raw) - {f.name for f in fields(Record)}):
-        return f"has {', '.join(unknown)}, which schema {SCHEMA} does not know"
-    if wrong := [name for name, value in raw.items() if not _fits(name, value)]:
-        return f"has a {wrong[0]} of the wrong kind: {json.dumps(raw[wrong[0]])[:40]}"
+        return f"has {', '.join(map(ascii, unknown))[:80]}, which schema {SCHEMA} does not know"
     try:
-        Record(**{**raw, "samples": tuple(raw.get("samples", ()))})
+        samples = raw.get("samples", ())
+        Record(**{**raw, "samples": tuple(samples) if isinstance(samples, list) else samples})
     except VcompressError as error:
-        return str(error).rstrip(".")
+        return str(error).removeprefix("A record ").removesuffix("; correct the record.").rstrip(".")
     return ""
 
 
-def _fits(name: str, value: Any) -> bool:
-    if name in _TEXT:
-        return isinstance(value, str)
-    if name in ("value", "window", "spread"):
-        return value is None or _is(value, int, float)
-    if name in ("repeats", "schema"):
-        return _is(value, int)
-    if name == "samples":
-        return isinstance(value, list) and all(_is(sample, int, float) for sample in value)
-    return isinstance(value, dict) and (name != "environment" or all(isinstance(entry, str) for entry in value.values()))
-
-
-def _is(value: Any, *kinds: type) -> bool:
-    return isinstance(value, kinds) and not isinstance(value, bool)
-
-
-def _lines(path: Path) -> list[str]:
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of a file that has to be there, one at a time, however long it is."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+        if not path.is_file():
+            raise OSError(None, "it is no file" if path.exists() else "there is no such file")
+        with path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
+            yield from lines
     except OSError as error:
         raise VcompressError(f"{path} cannot be read ({error.strerror}); name a file of records, such as runs/records.jsonl.") from None
 
 
 def read_file(path: Path) -> list[Record]:
     """The standing records of a file that has to be there. Raises VcompressError where it is not, or cannot be read."""
-    _lines(path)
+    next(_lines(path), "")
     return read_records(path)
 
 

@@ -13,6 +13,7 @@ from .pareto import Objective, front
 from .records import ELSEWHERE, Record
 
 FOLDED = "folded_"
+SPECIAL = {"protocol", "batch", "short"}  # entries of `settings`
 RECIPES = ("fp32", "fp16", "static_w8a8", "static_w8a16", "mixed_w8a8", "dynamic_w8", "qat_w8a8", "control_qat_w8a8")
 
 
@@ -113,11 +114,16 @@ def _row(group: Sequence[Record], rank: dict[str, tuple[int, str]]) -> Row:
     chosen: dict[str, dict[int, Record]] = defaultdict(dict)
     for record in group:
         standing = chosen[record.metric].get(threads_of(record))
-        if standing is None or rank[record.clips] >= rank[standing.clips]:
+        if standing is None or (_usual(record), rank[record.clips]) >= (_usual(standing), rank[standing.clips]):
             chosen[record.metric][threads_of(record)] = record
     figures = {metric: tuple(record for _, record in sorted(by_threads.items())) for metric, by_threads in chosen.items()}
     last = group[-1]
     return Row(last.name, last.family, last.size, last.recipe, last.artifact, figures)
+
+
+def _usual(record: Record) -> bool:
+    """Whether a figure was taken as all are, and not by a preset, in batches or in short windows: such stand in a row only where no usual one does."""
+    return not SPECIAL & record.settings.keys()
 
 
 def recipe_rank(recipe: str) -> tuple[bool, int, str]:

@@ -21,12 +21,17 @@ def say(text: str) -> None:
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> None:
     """A table on stdout; the first `words` columns are words, the others figures (set to the right)."""
-    lines = [tuple(headers), *map(tuple, rows)]
+    lines = [tuple(headers), *(tuple(map(_printable, row)) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     lines.insert(1, tuple("-" * width for width in widths))
     for line in lines:
         cells = [cell.ljust(width) if i < words else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths, strict=True))]
         print("  ".join(cells).rstrip())
+
+
+def _printable(cell: str) -> str:
+    """Without what would steer a terminal: cells come from files, which come from anybody."""
+    return cell if cell.isprintable() else "".join(character if character.isprintable() else "?" for character in cell)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from test_benchmarks_records import RECORDS
 
 from vcompress.benchmarks.record_files import check_file, merge, problem_of, read_file, select, write_csv, write_parquet, write_records
 from vcompress.benchmarks.records import SCHEMA, read_records, standing
+from vcompress.benchmarks.rows import rows_of
 from vcompress.errors import VcompressError
 
 
@@ -36,7 +37,7 @@ def test_a_record_has_no_problem(record) -> None:
     (line_with(schema=SCHEMA + 1), f"schema {SCHEMA + 1}, this vcompress reads up to {SCHEMA}"),
     (line_with(schema="one"), "no version"),
     (line_with(colour="red"), "colour"),
-    (line_with(value="fast"), 'value of the wrong kind: "fast"'),
+    (line_with(value="fast"), "value of the wrong kind: 'fast'"),
     (line_with(value=True), "value of the wrong kind"),
     (line_with(name=3), "name of the wrong kind"),
     (line_with(samples=[1, "x"]), "samples of the wrong kind"),
@@ -169,3 +170,62 @@ def test_export_to_nothing_is_said_in_a_sentence(vcompress: CommandLine, file: P
 def test_every_command_has_an_example(vcompress: CommandLine, command: str) -> None:
     answer = vcompress("records", command, "--help")
     assert answer.code == 0 and f"Example: vcompress records {command}" in answer.out
+
+
+HOSTILE = {
+    "an array in an array, a thousand times": "[" * 100_000,
+    "settings as deep": line_with(settings={"a": 0}).replace('{"a": 0}', '{"a": ' + "[" * 300 + "]" * 300 + "}"),
+    "a schema without end": line_with().replace(f'"schema": {SCHEMA}', '"schema": 1e999'),
+    "a schema in words": line_with(schema="1"),
+    "a number too large for a float": line_with().replace('"value": 0.5', f'"value": {10**400}'),
+    "repeats too large for a table": line_with(repeats=10**30),
+    "a value without end": line_with().replace('"value": 0.5', '"value": 1e999'),
+    "a spread that is no number": line_with().replace('"spread": null', '"spread": NaN'),
+    "a setting without end": line_with(settings={"a": 0}).replace('{"a": 0}', '{"a": -Infinity}'),
+    "samples without end": line_with(samples=[1, 2]).replace("[1, 2]", "[1, 1e999]"),
+    "half a character": line_with(name="\ud800"),
+    "a time that is none": line_with(time=5),
+    "an environment that is a list": line_with(environment=[]),
+    "an environment of lists": line_with(environment={"machine": []}),
+    "settings that are a list": line_with(settings=[1]),
+    "samples that are a text": line_with(samples="12"),
+    "a record in a record": json.dumps({"schema": SCHEMA, "record": json.loads(line_with())}),
+}
+
+
+@pytest.mark.parametrize("line", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_line_is_passed_over_and_named(tmp_path: Path, vcompress: CommandLine, line: str) -> None:
+    good = record("fp32", "energy", 1.0)
+    path = tmp_path / "records.jsonl"
+    path.write_text(line.strip() + "\n" + good.to_line())
+    assert problem_of(line) and read_records(path) == [good] and merge([read_file(path)]) == [good]
+    check = vcompress("records", "check", path)
+    assert check.code == 2 and check.out.startswith("line 1 ") and len(check.err.splitlines()) == 1
+    write_csv(tmp_path / "table.csv", read_file(path))
+    assert vcompress("records", "show", path, "--json").code == 0
+
+
+def test_separators_inside_a_text_are_no_ends_of_lines(tmp_path: Path) -> None:
+    strange = record("fp32", "energy", None, reason="a\u2028b\x0bc\x85d")
+    path = tmp_path / "records.jsonl"
+    path.write_text(json.dumps(json.loads(strange.to_line()), ensure_ascii=False) + "\n", encoding="utf-8")
+    assert check_file(path) == (1, []) and read_records(path) == [strange]
+
+
+def test_what_would_steer_a_terminal_is_not_printed(vcompress: CommandLine, tmp_path: Path) -> None:
+    write_records(tmp_path / "records.jsonl", [record("fp32", "energy", None, reason="\x1b[2J\x07gone")])
+    out = vcompress("records", "show", tmp_path / "records.jsonl").out
+    assert "?[2J?gone" in out and "\x1b" not in out
+
+
+def test_a_device_is_no_file_of_records(vcompress: CommandLine) -> None:
+    for command in ("check", "ls", "show"):
+        answer = vcompress("records", command, "/dev/zero")
+        assert answer.code == 2 and "it is no file" in answer.err
+
+
+def test_a_usual_figure_stands_before_one_of_a_preset() -> None:
+    usual, papers = record("fp32", "rtf", 0.5, settings={"threads": 1}), record("fp32", "rtf", 0.4, settings={"threads": 1, "protocol": "papers"})
+    for order in ([usual, papers], [papers, usual]):
+        assert rows_of(order)[0].figure("rtf") == usual
+    assert rows_of([papers])[0].figure("rtf") == papers
