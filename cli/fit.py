@@ -10,7 +10,8 @@ from .options import RUNS, JsonOption, WorkspaceOption
 from .output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from ..targets.fit import Budget, Fit
+    from ..targets.budget import Budget
+    from ..targets.fit import Fit
     from ..targets.workload import Workload
 
 ArtifactsArgument = Annotated[
@@ -191,7 +192,7 @@ def _account(budget: "Budget") -> Iterator[str]:
     if not budget.known:
         yield f"{budget.memory}: not known, of {budget.available:,.0f} bytes; {budget.parts[0].reason}"
         return
-    yield f"{budget.memory}: {budget.needed:,} of {budget.available:,.0f} bytes, {budget.bound}"
+    yield f"{budget.memory}: {budget.needed:,} of {budget.available:,.0f} bytes{f', {budget.bound}' if budget.bound else ''}"
     for part in budget.parts:
         yield f"  {part.name}: {f'{part.bytes:,}' if part.bytes is not None else f'not known ({part.reason})'}"
 

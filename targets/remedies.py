@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from .fit import Budget, Fit, fit
+from .budget import Budget
+from .fit import Fit, fit
 from .workload import Workload
 
 

@@ -4,7 +4,7 @@ The artifact's own sampler is driven by a session that only tells shapes; so eve
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -14,6 +14,7 @@ from ..runtime.artifact import Artifact, LayerRow
 from ..runtime.synthesis import synthesize
 from ..vocoders.catalogue import CatalogueRow
 from .calls import Call, ShapeSession, source_of
+from .code import CodeForm
 from .operations import CONVOLUTIONS, COUNTED, macs, operands
 from .shapes import SMALL, Graph
 
@@ -80,6 +81,7 @@ class Workload:
     no_peak: str = ""
     no_stream: str = ""
     notes: tuple[str, ...] = ()
+    code: CodeForm | None = field(default=None, compare=False, repr=False)
 
     @property
     def macs_per_second(self) -> float:
@@ -126,6 +128,7 @@ def workload_of(artifact: Artifact, seconds: float) -> Workload:
         if reflecting
         else "",
         notes=_notes(manifest.sampler),
+        code=CodeForm(artifact),
     )
 
 

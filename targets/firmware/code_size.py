@@ -1,0 +1,72 @@
+"""Bytes of code and of stack that an exported library will take on a board, reckoned without a compiler from what was measured once."""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+SIZES = Path(__file__).parent / "code_size.toml"
+# What the generated text consists of, by the patterns that find it
+FEATURES = {
+    "file": r"int vc_push",
+    "layers": r"vc_read_layer",
+    "windows": r"vc_taps",
+    "facts": r"vc_read\(",
+    "tables": r"vc_table",
+    "moments": r"if \(vc_inside",
+    "positions": r"\(size_t\)",
+    "advances": r" == \d+ \? 0 :",
+    "rates": r"for \(i = 0",
+    "transforms": r"vc_istft_frame",
+}
+CALL = re.compile(r"\b(vc_\w+)\(")
+
+
+@dataclass(frozen=True)
+class CodeSizes:
+    """What was measured on a board. sections: bytes of each part of the kernels; kernels: function -> numbers of the sections that it needs.
+
+    generated: bytes for each feature of the generated text; stacks: (rates, with an inverse STFT, bytes) of simulated runs; start_up: bytes of flash.
+    """
+
+    source: str
+    generated: dict[str, float]
+    sections: tuple[int, ...]
+    kernels: dict[str, tuple[int, ...]]
+    stacks: tuple[tuple[int, bool, int], ...]
+    start_up: int
+
+    def code(self, text: str) -> int:
+        """Bytes of flash of a generated text, with the kernels that it calls and their tables, those of the C library among them."""
+        used = {number for call in set(CALL.findall(text)) for number in self.kernels.get(call, ())}
+        glue = sum(self.generated[name] * count for name, count in zip(FEATURES, features(text), strict=True))
+        return round(glue) + sum(self.sections[number] for number in used)
+
+    def stack(self, rates: int, istft: bool) -> int:
+        """Bytes of stack at the deepest: that of a run with as many rates, or the nearest two carried on."""
+        known = sorted((count, size) for count, with_istft, size in self.stacks if with_istft == istft) or sorted((c, s) for c, _, s in self.stacks)
+        (low, least), (high, most) = known[0], known[-1]
+        slope = (most - least) / (high - low) if high > low else 0.0
+        return max(0, round(least + slope * (rates - low)))
+
+
+def features(text: str) -> tuple[int, ...]:
+    """How often each of FEATURES occurs in a generated text."""
+    return tuple(len(re.findall(pattern, text)) for pattern in FEATURES.values())
+
+
+@cache
+def _measured() -> dict[str, Any]:
+    return tomllib.loads(SIZES.read_text(encoding="utf-8"))
+
+
+def code_sizes(board: str) -> CodeSizes | None:
+    """What was measured on a board; None where nothing was."""
+    row = _measured().get(board)
+    if row is None:
+        return None
+    stacks = tuple((int(run["rates"]), bool(run["istft"]), int(run["bytes"])) for run in row["stacks"])
+    kernels = {name: tuple(numbers) for name, numbers in row["kernels"].items()}
+    return CodeSizes(row["source"], row["generated"], tuple(size for _, size in row["sections"]), kernels, stacks, int(row["start_up"]))
