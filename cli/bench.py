@@ -115,7 +115,7 @@ def bench(
         from ..vocoders.corpus import Split
 
         place = Workspace(workspace)
-        where = Where(target, another_machine, host, port, identity, ssh_config, board_python)
+        where = Where(target, another_machine, host, port, identity, ssh_config, board_python, backend, tuple(threads) if threads else None)
         settings = BenchSettings(seed=seed, repeats=repeats, families=tuple(measure) if measure else None)
         settings = replace(settings, batch=batch, windows=windows, window_seconds=window, meter_log=str(meter_log or ""), meter_offset=meter_offset)
         settings = replace(settings, power_of=power_of or "").following(protocol or "")
@@ -136,7 +136,7 @@ def bench(
                     if why := slowed(record.environment):
                         typer.echo(f"The board was slowed down while this was taken ({why}): cool it, or give it a stronger supply.", err=True)
 
-            records = where.bench(opened, chosen, settings, backend, threads, place.records, progress, again)
+            records = where.bench(opened, chosen, settings, place.records, progress, again)
     if json:
         print_json({"records": place.records, "figures": [asdict(record) for record in records]})
     else:

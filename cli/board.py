@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -40,7 +40,10 @@ BoardPythonOption = Annotated[
 
 @dataclass(frozen=True)
 class Where:
-    """What the options of a bench say of the place. Raises VcompressError where they do not fit each other."""
+    """What the options of a bench say of the place. backend, threads: None for what suits it; on a target, 1 to 4 threads or as many as it has cores.
+
+    Raises VcompressError where they do not fit each other.
+    """
 
     target: str | None = None
     another_machine: bool = False
@@ -49,12 +52,13 @@ class Where:
     identity: Path | None = None
     ssh_config: Path | None = None
     python: str | None = None
+    backend: str | None = None
+    threads: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.target is None and (self.host is not None or self.another_machine):
-            raise VcompressError(
-                f"{'--host' if self.host else '--another-machine'} needs a target; name what the machine is with --target (see: vcompress targets)."
-            )
+            option = "--host" if self.host else "--another-machine"
+            raise VcompressError(f"{option} needs a target; name what the machine is with --target (see: vcompress targets).")
         if self.host is None and any(value is not None for value in (self.port, self.identity, self.ssh_config, self.python)):
             raise VcompressError("--port, --identity, --ssh-config and --board-python belong to a --host; name it, or leave them out.")
 
@@ -64,60 +68,38 @@ class Where:
         return self.target is not None and self.host is None
 
     def bench(
-        self,
-        artifacts: Sequence["Artifact"],
-        clips: Sequence["Clip"],
-        settings: "BenchSettings",
-        backend: str | None,
-        threads: Sequence[int] | None,
-        records: Path,
-        progress: "Progress",
-        again: bool,
+        self, artifacts: Sequence["Artifact"], clips: Sequence["Clip"], settings: "BenchSettings", records: Path, progress: "Progress", again: bool
     ) -> "list[Record]":
-        """Measure at that place. backend, threads: None for what suits it; on a target 1 to 4 threads, or as many as it has cores."""
-        if self.host is not None:
-            return self._there(artifacts, clips, settings, backend, threads, records, progress, again)
+        """Measure at that place; see benchmarks.bench and benchmarks.remote.bench."""
+        if self.target is not None and self.host is not None:
+            return self._there(self.target, self.host, artifacts, clips, settings, records, progress, again)
         from ..benchmarks.bench import bench
         from ..runtime.backends import default_backend
 
-        settings = replace(settings, backend=backend or default_backend(), threads=tuple(threads or (1,)))
-        if self.target is not None:
-            settings = self._here(settings, threads)
-        return bench(artifacts, clips, settings, records, progress, again)
+        settings = replace(settings, backend=self.backend or default_backend(), threads=self.threads or (1,))
+        return bench(artifacts, clips, settings if self.target is None else self._as(self.target, settings), records, progress, again)
 
-    def _here(self, settings: "BenchSettings", threads: Sequence[int] | None) -> "BenchSettings":
-        """The settings for this machine as the target."""
+    def _as(self, target: str, settings: "BenchSettings") -> "BenchSettings":
+        """The settings for this machine as a target."""
         from ..benchmarks.environment import environment
         from ..runtime.backends import threads_of
         from ..targets.board import board_model, label_of
         from ..targets.profile import find_profile
 
-        assert self.target is not None
-        profile = find_profile(self.target)
+        profile = find_profile(target)
         label = label_of(profile, board_model(), self.another_machine)
-        power = settings.power_of or (self.target if label == profile.name else "")
-        chosen = tuple(threads or threads_of(settings.backend, int(environment()["cores"])))
-        return replace(settings, target=label, power_of=power, threads=chosen)
+        power = settings.power_of or (target if label == profile.name else "")
+        threads = self.threads or threads_of(settings.backend, int(environment()["cores"]))
+        return replace(settings, target=label, power_of=power, threads=threads)
 
-    def _there(
-        self,
-        artifacts: Sequence["Artifact"],
-        clips: Sequence["Clip"],
-        settings: "BenchSettings",
-        backend: str | None,
-        threads: Sequence[int] | None,
-        records: Path,
-        progress: "Progress",
-        again: bool,
-    ) -> "list[Record]":
+    def _there(self, target: str, host: str, artifacts: Sequence["Artifact"], clips: Sequence["Clip"], settings: "BenchSettings", *rest: Any) -> "list[Record]":
         from ..benchmarks.remote.bench import Wish, bench_on_board
         from ..benchmarks.remote.board import Board
         from ..targets.profile import find_profile
         from ..targets.ssh import OpenSSH
 
-        assert self.target is not None and self.host is not None
         if settings.meter_log:
             raise VcompressError("--meter-log is read by the machine that measures; start the bench on the board itself, without --host.")
-        wish = Wish(find_profile(self.target), self.another_machine, backend, tuple(threads) if threads else None)
-        board = Board(OpenSSH(self.host, self.port, self.identity, self.ssh_config), self.python or "")
-        return bench_on_board(board, artifacts, clips, settings, wish, records, progress, say, again)
+        wish = Wish(find_profile(target), self.another_machine, self.backend, self.threads)
+        board = Board(OpenSSH(host, self.port, self.identity, self.ssh_config), self.python or "")
+        return bench_on_board(board, artifacts, clips, settings, wish, say, *rest)

@@ -40,7 +40,7 @@ def few_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(shell: LocalShell, artifacts: list[Artifact], path: Path, settings: BenchSettings = SETTINGS, clips=(), wish: Wish = WISH) -> list[Record]:
-    return bench_on_board(Board(shell, PYTHON), artifacts, clips, settings, wish, path, lambda *told: None, lambda text: None)
+    return bench_on_board(Board(shell, PYTHON), artifacts, clips, settings, wish, lambda text: None, path, lambda *told: None)
 
 
 def test_a_bench_on_a_board_is_a_bench_and_its_quality_is_judged_here(tmp_path: Path, few_metrics: None) -> None:

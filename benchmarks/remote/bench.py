@@ -128,9 +128,9 @@ def bench_on_board(
     clips: Sequence[Clip],
     settings: BenchSettings,
     wish: Wish,
+    say: Say,
     records: Path,
     progress: Progress,
-    say: Say,
     again: bool = False,
 ) -> list[Record]:
     """Measure artifacts on a board and append what is new to `records`; gives every standing record of these figures.
