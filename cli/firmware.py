@@ -60,9 +60,9 @@ def firmware(
     if out is not None:
         write_audio(out, result.outcome.samples.astype("float32") / 2**15 / gain, front_end.sample_rate)
     if json:
-        print_json(_document(result))
+        print_json(_document(opened, result))
     else:
-        for line in _lines(result):
+        for line in _lines(opened, result):
             print(line)
 
 
@@ -73,12 +73,12 @@ def _read(source: Path, artifact: "Artifact", frames: int) -> "tuple[np.ndarray,
     return mel[:, :frames], gain
 
 
-def _document(result: "Simulation") -> dict[str, Any]:
-    image, outcome, manifest = result.image, result.outcome, result.artifact.manifest
+def _document(artifact: "Artifact", result: "Simulation") -> dict[str, Any]:
+    image, outcome, manifest = result.image, result.outcome, artifact.manifest
     return {
         "name": manifest.name,
         "recipe": manifest.recipe,
-        "artifact": result.artifact.identity,
+        "artifact": artifact.identity,
         "target": image.profile.name,
         "simulator": image.board.simulator,
         "agreed": result.agreed,
@@ -98,8 +98,8 @@ def _ends(figure: "Range | None") -> dict[str, float] | None:
     return None if figure is None else {"least": figure.least, "most": figure.most}
 
 
-def _lines(result: "Simulation") -> Iterator[str]:
-    image, outcome, manifest = result.image, result.outcome, result.artifact.manifest
+def _lines(artifact: "Artifact", result: "Simulation") -> Iterator[str]:
+    image, outcome, manifest = result.image, result.outcome, artifact.manifest
     board, profile = image.board, image.profile
     yield f"{manifest.name} {manifest.recipe} on {profile.name} ({profile.title}), simulated: {result.speed.words}"
     also = f", and the same to the cycle in {' and '.join(result.agreed)}" if result.agreed else ""

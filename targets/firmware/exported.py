@@ -38,8 +38,8 @@ class Exported:
         return quantize_mel(self.library.program, mel).astype(np.int8 if bits == 8 else np.int16)
 
     def samples(self, mel: np.ndarray) -> np.ndarray:
-        """What the integer reference makes of a mel: int16 (hop F,)."""
-        return run_streaming(self.library.lowered, self.library.streaming, quantize_mel(self.library.program, mel))
+        """What the integer reference makes of the integers of a mel, (F, n_mels): int16 (hop F,)."""
+        return run_streaming(self.library.lowered, self.library.streaming, mel.astype(np.int64))
 
     @property
     def macs(self) -> int:

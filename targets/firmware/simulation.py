@@ -38,7 +38,6 @@ class Range:
 class Simulation:
     """One run. seconds: of audio; macs: multiply-accumulates of the network for all of it; agreed: other simulators that gave the same, to the cycle."""
 
-    artifact: Artifact
     image: Image
     outcome: Outcome
     seconds: float
@@ -116,19 +115,23 @@ def simulate_artifact(artifact: Artifact, profile: Profile, mel: np.ndarray, fol
     Raises VcompressError where the artifact has no C form, a tool is missing, the program does not fit, or a sample is not that of the reference.
     """
     export = Exported.of(artifact, profile)
-    image = build(export.write(folder / "c"), profile, export.mel(mel), folder)
-    frames = mel.shape[1]
-    outcome = read_outcome(simulate(image.board.simulator, image.program, on_line), frames)
+    return simulate_export(export, profile, export.mel(mel), folder, on_line)
+
+
+def simulate_export(export: Exported, profile: Profile, mel: np.ndarray, folder: Path, on_line: OnLine | None = None) -> Simulation:
+    """A library for a target, built in a folder and run on the simulated board with the integers of a mel, (F, n_mels). Raises as `simulate_artifact`."""
+    image = build(export.write(folder / "c"), profile, mel, folder)
+    outcome = read_outcome(simulate(image.board.simulator, image.program, on_line), len(mel))
     check_samples(outcome.samples, export.samples(mel), image.board.simulator)
     agreed = []
     if second := image.board.second_opinion:
-        other = read_outcome(simulate(second, image.program), frames)
+        other = read_outcome(simulate(second, image.program), len(mel))
         check_samples(other.samples, outcome.samples, second)
         if (other.start, other.pushes, other.flushes) != (outcome.start, outcome.pushes, outcome.flushes):
             raise VcompressError(f"{second} counts {other.total:,} cycles where {image.board.simulator} counts {outcome.total:,}; report this.")
         agreed.append(second)
-    seconds = frames * artifact.manifest.front_end.hop_length / artifact.manifest.front_end.sample_rate
-    return Simulation(artifact, image, outcome, seconds, export.macs * frames, tuple(agreed))
+    program = export.library.program
+    return Simulation(image, outcome, len(mel) * program.hop / program.sample_rate, export.macs * len(mel), tuple(agreed))
 
 
 def check_samples(made: np.ndarray, expected: np.ndarray, simulator: str) -> None:

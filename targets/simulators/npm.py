@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from ...errors import VcompressError
-from .tools import SOURCES, cache_folder, said, tool
+from .tools import SOURCES, said, simulators_folder, tool
 
 MANIFEST = SOURCES / "package.json"
 
@@ -15,7 +15,7 @@ MANIFEST = SOURCES / "package.json"
 def packages() -> Path:
     """The folder whose node_modules hold them; installed there on first use. Raises VcompressError where that fails."""
     versions: dict[str, str] = json.loads(MANIFEST.read_text(encoding="utf-8"))["dependencies"]
-    folder = cache_folder() / "npm"
+    folder = simulators_folder() / "npm"
     if all(_version(folder, name) == version for name, version in versions.items()):
         return folder
     words = [f"{name}@{version}" for name, version in versions.items()]

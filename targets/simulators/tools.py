@@ -1,14 +1,13 @@
 """Programs of others that a simulated run needs: where they are, which package has them, and what is compiled here on demand."""
 
 import hashlib
-import os
 import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import VcompressError
-from ...runtime.files import replacing
+from ...runtime.files import cache_folder, replacing
 
 SOURCES = Path(__file__).parent / "source"
 # program -> the Debian package that has it
@@ -34,9 +33,9 @@ def tool(name: str) -> str:
     return path
 
 
-def cache_folder() -> Path:
-    """Where compiled helpers and npm packages are kept: below $XDG_CACHE_HOME or ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vcompress" / "simulators"
+def simulators_folder() -> Path:
+    """Where compiled helpers and npm packages are kept."""
+    return cache_folder() / "simulators"
 
 
 def compiled(source: str, cache: Path | None, flags: Sequence[str], libraries: Sequence[str] = (), package: str = "") -> Path:
@@ -46,7 +45,7 @@ def compiled(source: str, cache: Path | None, flags: Sequence[str], libraries: S
     """
     place = SOURCES / source
     digest = hashlib.sha256(b"\0".join([place.read_bytes(), *(word.encode() for word in (*flags, *libraries))])).hexdigest()[:16]
-    target = (cache or cache_folder()) / f"{place.stem}-{digest}"
+    target = (cache or simulators_folder()) / f"{place.stem}-{digest}"
     if target.is_file():
         return target
     compiler = tool("cc")
