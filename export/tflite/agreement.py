@@ -1,15 +1,13 @@
 """Proof that a TFLite file is the ONNX graph: each layer is fed the integers that ONNX Runtime has there, and may differ by 1 LSB."""
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
 
 from ...runtime.backends.litert import open_interpreter, run_interpreter
-from ...runtime.backends.onnxruntime_cpu import open_session
+from ..onnx_integers import integers_of
 from .layout import Value, without_units
 from .schema import FileBuilder
 from .translate import build
@@ -53,7 +51,7 @@ def layers(path: Path, inputs: Mapping[str, np.ndarray]) -> list[Layer]:
     """The same tensors, each with the file that an interpreter, here or on another machine, is to run."""
     translator = build(path)
     anchors = _anchors(translator)
-    expected = _integers(path, inputs, [name for name, _ in anchors.values()])
+    expected = integers_of(path, inputs, [name for name, _ in anchors.values()])
     fed = {index: _laid(translator, value, expected[name]) for index, (name, value) in anchors.items()}
     for index in translator.file.inputs:
         name = translator.file.tensors[index].name
@@ -76,18 +74,6 @@ def _anchors(translator: Translator) -> dict[int, tuple[str, Value]]:
         if facts.dtype in INTEGERS and facts.data is None and value.tensor not in translator.file.inputs:
             found.setdefault(value.tensor, (name, value))
     return found
-
-
-def _integers(path: Path, inputs: Mapping[str, np.ndarray], names: list[str]) -> dict[str, np.ndarray]:
-    """What ONNX Runtime has in these tensors."""
-    model = onnx.load(path)
-    have = {value.name for value in model.graph.output}
-    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in have)
-    with tempfile.TemporaryDirectory() as folder:
-        every = Path(folder) / "every.onnx"
-        onnx.save(model, str(every))
-        outputs = open_session(every).run(names, dict(inputs))
-    return dict(zip(names, map(np.asarray, outputs), strict=True))
 
 
 def _laid(translator: Translator, value: Value, array: np.ndarray) -> np.ndarray:

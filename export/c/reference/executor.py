@@ -1,6 +1,6 @@
 """The oracle: a program run with the reference kernels, as a whole utterance or row by row as the C code does."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -23,22 +23,25 @@ def quantize_mel(program: Program, mel: np.ndarray) -> np.ndarray:
 
 def run_whole(lowered: Lowered, mel: np.ndarray) -> dict[int, np.ndarray]:
     """Every tensor of a whole utterance, int64 (rows, channels) by number. mel: integers (F, n_mels). A program without states."""
-    program, frames = lowered.program, len(mel)
-    tensors = {program.input: np.asarray(mel, np.int64)}
+    tensors = {lowered.program.input: np.asarray(mel, np.int64)}
     for step, kernel in lowered.steps:
-        target = program.tensors[step.output]
-        count = target.rate * frames + target.extra
-        inputs = [_seen(view, tensors[view.tensor], frames) for view in step.inputs]
-        if isinstance(step, Convolution):
-            zero_point = program.tensors[step.inputs[0].tensor].zero_point
-            index = np.arange(count)[:, None] - step.before + np.arange(step.taps) * step.dilation
-            inside = (index >= 0) & (index < len(inputs[0]))
-            inputs = [np.where(inside[..., None], inputs[0][np.clip(index, 0, len(inputs[0]) - 1)], zero_point)]
-        if isinstance(step, InverseSTFT):
-            tensors[step.output] = inverse_stft(kernel, *(array.T for array in inputs)).reshape(frames, step.hop).astype(np.int64)  # type: ignore[arg-type]
-        else:
-            tensors[step.output] = compute(step, kernel, [array[:count] for array in inputs])
+        tensors[step.output] = run_step(lowered.program, step, kernel, tensors, len(mel))
     return tensors
+
+
+def run_step(program: Program, step: Step, kernel: Kernel, tensors: Mapping[int, np.ndarray], frames: int) -> np.ndarray:
+    """All rows of one step's output, from all rows of its inputs."""
+    target = program.tensors[step.output]
+    count = target.rate * frames + target.extra
+    inputs = [_seen(view, tensors[view.tensor], frames) for view in step.inputs]
+    if isinstance(step, InverseSTFT):
+        return inverse_stft(kernel, *(array.T for array in inputs)).reshape(frames, step.hop).astype(np.int64)  # type: ignore[arg-type]
+    if isinstance(step, Convolution):
+        zero_point = program.tensors[step.inputs[0].tensor].zero_point
+        index = np.arange(count)[:, None] - step.before + np.arange(step.taps) * step.dilation
+        inside = (index >= 0) & (index < len(inputs[0]))
+        inputs = [np.where(inside[..., None], inputs[0][np.clip(index, 0, len(inputs[0]) - 1)], zero_point)]
+    return compute(step, kernel, [array[:count] for array in inputs])
 
 
 def waveform(program: Program, tensors: dict[int, np.ndarray], frames: int) -> np.ndarray:
