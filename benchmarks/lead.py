@@ -93,7 +93,7 @@ def _quality(rows: Sequence[Row], row: Row) -> list[Phrase]:
 
 
 def _places(row: Row, targets: Sequence[Target]) -> list[Phrase]:
-    found = [(target.name, prospect) for target in targets if (prospect := target.prospect(row.name, row.recipe))]
+    found = [(target.name, prospect) for target in targets if not target.other and (prospect := target.prospect(row.name, row.recipe))]
     kinds: dict[str, list[tuple[str, Prospect]]] = {"real time on ": [], "in doubt on ": [], "not on ": []}
     for name, prospect in found:
         if prospect.fits.answer is False:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .columns import TIMES
 from .provenance import weakest
 from .records import HOST, KNOWN, MEASURED, MODELLED, NOTHING_RAN, PUBLISHED, Record
-from .rows import threads_of
+from .rows import SPECIAL, Row, place_of, threads_of
 
 MEMORIES = ("flash", "ram")
 NAMES = {"flash": "flash", "ram": "RAM"}
@@ -87,23 +87,31 @@ class Prospect:
 
 @dataclass(frozen=True)
 class Target:
-    """Everything known of a target, its prospects in the order of the records."""
+    """Everything known of a target, its prospects in the order of the records; `other`: no target, but another back end or machine than the rows'."""
 
     name: str
     prospects: tuple[Prospect, ...]
+    other: bool = False
 
     def prospect(self, name: str, recipe: str) -> Prospect | None:
         """That of a vocoder under a recipe; None where there is none."""
         return next((prospect for prospect in self.prospects if (prospect.name, prospect.recipe) == (name, recipe)), None)
 
 
-def targets_of(records: Sequence[Record]) -> list[Target]:
-    """Each target but the machine that a workspace is measured on, in the order of its first record; figures of the papers are in none."""
-    groups: dict[str, dict[tuple[str, str], list[Record]]] = {}
+def targets_of(records: Sequence[Record], rows: Sequence[Row] = ()) -> list[Target]:
+    """Each target, and each other place that something was timed in than the rows, in the order of its first record; what papers print is in none."""
+    here = {place_of(record) for row in rows for record in row.figures.get("rtf", ())}
+    groups: dict[tuple[str, bool], dict[tuple[str, str], list[Record]]] = {}
     for record in records:
-        if record.target not in ("", HOST) and record.known != PUBLISHED:
-            groups.setdefault(record.target, {}).setdefault((record.name, record.recipe), []).append(record)
-    return [Target(name, tuple(_prospect(group) for group in prospects.values())) for name, prospects in groups.items()]
+        if record.known == PUBLISHED or not record.target:
+            continue
+        other = record.target == HOST
+        if other and (not here or not record.backend or place_of(record) in here):
+            continue
+        name = f"{record.backend} on {record.environment.get('machine') or HOST}" if other else record.target
+        groups.setdefault((name, other), {}).setdefault((record.name, record.recipe), []).append(record)
+    found = [Target(name, tuple(_prospect(group) for group in prospects.values()), other) for (name, other), prospects in groups.items()]
+    return [target for target in found if not target.other or any(prospect.span("rtf") for prospect in target.prospects)]
 
 
 def _prospect(group: Sequence[Record]) -> Prospect:
@@ -119,5 +127,6 @@ def _prospect(group: Sequence[Record]) -> Prospect:
     return Prospect(first.name, first.recipe, newest, figures)
 
 
-def _doubt(record: Record) -> tuple[int, bool]:
-    return KNOWN.index(record.known), record.backend == NOTHING_RAN
+def _doubt(record: Record) -> tuple[int, bool, bool]:
+    """What stands behind what: the less sure, what is reckoned from graphs alone, what a preset or a short window gave."""
+    return KNOWN.index(record.known), record.backend == NOTHING_RAN, bool(SPECIAL & record.settings.keys())

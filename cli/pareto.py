@@ -38,6 +38,6 @@ def pareto(out: OutOption = None, workspace: WorkspaceOption = RUNS, json: JsonO
     else:
         rows = rows_of(records)
         print(key_table(rows).markdown())
-        if verdict := lead(rows, targets_of(records)):
+        if verdict := lead(rows, targets_of(records, rows)):
             print("".join(phrase.text for phrase in verdict))
         print(paths.html)

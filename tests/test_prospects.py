@@ -62,6 +62,15 @@ def test_an_artifact_whose_ram_cannot_be_told_does_not_run_on_a_microcontroller(
     assert prospect(on("pico", "ram_bytes", None, reason="known of an artifact only", artifact="")).fits.answer is None
 
 
+def test_another_back_end_of_the_machine_stands_beside_the_rows_and_not_in_the_verdict_line() -> None:
+    records = [*vocoder("hifigan-s", 4e6, 0.05, 2.4, 0.3), on("host", "rtf", 0.002, "measured", backend="torch-cuda:fp16", time="2024-01-01T00:00:00")]
+    rows = rows_of(records)
+    (target,) = targets_of(records, rows)
+    assert (target.name, target.other) == ("torch-cuda:fp16 on bench-1", True)
+    assert [(found.recipe, found.span("rtf").low) for found in target.prospects] == [("static_w8a8", 0.002)]
+    assert "torch" not in "".join(phrase.text for phrase in lead(rows, [target]))
+
+
 def test_the_machine_itself_and_the_papers_are_no_targets() -> None:
     assert targets_of([record("fp32", "rtf", 1.0), record("fp32", "rtf", 1.0, known="published", target="RTX A5000")]) == []
 

@@ -30,7 +30,10 @@ def boards(targets: Sequence[Target]) -> list[Board]:
     """In the order of the profiles that come with the package, one's own last."""
     order = {name: i for i, name in enumerate(built_in())}
     found = sorted(targets, key=lambda target: order.get(target.name, len(order)))
-    return [Board(target.name, _title(target.name, order), _summary(target), _table(target), _speeds(target)) for target in found]
+    return [
+        Board(target.name, "measured, and beside the rows" if target.other else _title(target.name, order), _summary(target), _table(target), _speeds(target))
+        for target in found
+    ]
 
 
 def _title(name: str, known: dict[str, int]) -> str:

@@ -59,7 +59,7 @@ def render(records: Sequence[Record], rows: Sequence[Row], workspace: Path, comm
     template = environment.from_string(_data("page.html.j2"))
     shown = [record for row in rows for figures in row.figures.values() for record in figures]
     published = [record for record in records if record.known == PUBLISHED]
-    targets = targets_of(records)
+    targets = targets_of(records, rows)
     on_targets = [record for target in targets for prospect in target.prospects for figures in prospect.figures.values() for record in figures]
     trained, steps, space, tabs, found = trainings(rows, workspace), diffusion_steps(rows), space_of(rows), boards(targets), analyses(workspace)
     curves = training_curves(trained)

@@ -1,11 +1,15 @@
 """The whole page in a headless Chromium: what is drawn, what the controls do, and that nothing leaves it. Run by `make test-page`."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from browser import CHROMIUM, Browser
 from pages import write_page
+from synthetic_records import on_targets, record, vocoder
+
+from vcompress.benchmarks.report import write_report
 
 pytestmark = [pytest.mark.page, pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (Debian: chromium)")]
 
@@ -170,6 +174,24 @@ def test_two_thousand_records_are_drawn(browser: Browser, tmp_path: Path) -> Non
     drawn(browser, big)
     assert browser.run("document.querySelectorAll('#chart-fronts .points path').length") == 160
     assert browser.complaints == []
+
+
+def test_names_in_records_are_text_everywhere(browser: Browser, tmp_path: Path) -> None:
+    nasty = "<b id=nasty>a</b>-<img src=x onerror=alert(1)>"
+    records = [
+        replace(one, name=nasty, target=nasty if one.target == "pico" else one.target) for one in (*vocoder("hifigan-s", 4e6, 0.05, 2.4, 0.3), *on_targets())
+    ]
+    drawn(browser, write_report(records, tmp_path, tmp_path, nasty).html)
+    browser.run("document.getElementById('chart-fronts').focus()")
+    browser.press("ArrowRight")
+    assert nasty in browser.run("document.getElementById('told').textContent")
+    assert browser.run("document.querySelector('#nasty, img[src=x], .chart b')") is None and browser.complaints == []
+
+
+def test_a_page_of_one_figure_and_one_of_none_are_still_pages(browser: Browser, tmp_path: Path) -> None:
+    for number, only in enumerate((record("fp32", "file_bytes", 1e6), record("fp32", "energy", None, reason="no meter"))):
+        drawn(browser, write_report([only], tmp_path, tmp_path / str(number), "vcompress pareto").html)
+        assert browser.complaints == []
 
 
 def test_without_a_script_the_tables_are_all_there(browser: Browser, page: Path) -> None:

@@ -60,7 +60,7 @@ function walk(event, id) {
   const next = (to + stops.length) % stops.length;
   place.set(id, next);
   Plotly.Fx.hover(find(id), [{ curveNumber: stops[next].curve, pointNumber: stops[next].point }]);
-  find("told").textContent = stops[next].text.replaceAll("<br>", ", ");
+  find("told").textContent = stops[next].text.replaceAll("<br>", ", ").replaceAll("&lt;", "<").replaceAll("&amp;", "&");
 }
 
 function plot(id, traces, layout, stops) {
@@ -81,6 +81,8 @@ function plot(id, traces, layout, stops) {
   return done;
 }
 
+// plotly reads tags in what it writes; a name in a record is only a name.
+const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 const titled = (text) => ({ text, font: { size: 12.5, color: colour("soft") }, standoff: 8 });
 const narrow = (id) => find(id).clientWidth < 520;
 

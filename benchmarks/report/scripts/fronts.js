@@ -74,7 +74,7 @@ function labels(id, x, y, members, ranges, margin, lines) {
     if (best.covered > 250) continue; // rather none than one on top of another; the table names it
     taken.push(best.box);
     const log = (value, axis) => (axis.log ? Math.log10(value / axis.scale) : value / axis.scale);
-    found.push({ x: log(row.values[x], axes[x]), y: log(row.values[y], axes[y]), text, showarrow: false, xshift: best.dx, yshift: -best.dy, font: { size: 11.5 } });
+    found.push({ x: log(row.values[x], axes[x]), y: log(row.values[y], axes[y]), text: plain(text), showarrow: false, xshift: best.dx, yshift: -best.dy, font: { size: 11.5 } });
   }
   return found;
 }
@@ -102,7 +102,7 @@ function drawFronts() {
   const order = [...shown].sort((a, b) => Number(on.has(a)) - Number(on.has(b)));
   const text = order.map((i) => {
     const row = rows[i], by = on.has(i) ? "on the front" : `dominated by ${dominator(x, y, row, pair)}`;
-    return `${row.name} ${row.recipe}<br>${ax.label} ${withUnit(ax, row.values[x])}<br>${ay.label} ${withUnit(ay, row.values[y])}<br>${by}`;
+    return `${plain(`${row.name} ${row.recipe}`)}<br>${ax.label} ${withUnit(ax, row.values[x])}<br>${ay.label} ${withUnit(ay, row.values[y])}<br>${plain(by)}`;
   });
   const paint = Array.from({ length: 8 }, (_, i) => colour(`s${i}`)), grey = colour("grey");
   const colours = order.map((i) => (on.has(i) ? paint[rows[i].series] : grey));

@@ -1,8 +1,8 @@
 // Lines through points: diffusion step by step, training curves.
 function drawLines(id, chart) {
   const traces = chart.series.map((one) => ({
-    x: one.x, y: one.y, name: one.label, mode: "lines+markers", hoverinfo: "text",
-    text: one.x.map((x, i) => `${one.label}<br>${chart.x} ${x}<br>${chart.y} ${one.y[i]}`),
+    x: one.x, y: one.y, name: plain(one.label), mode: "lines+markers", hoverinfo: "text",
+    text: one.x.map((x, i) => `${plain(one.label)}<br>${chart.x} ${x}<br>${chart.y} ${one.y[i]}`),
     line: { color: colour(`s${one.series}`), width: 1.8, dash: one.dashed ? "dash" : "solid" }, marker: { size: 6, symbol: SYMBOLS[one.shape] },
   }));
   const stops = traces.flatMap((trace, curve) => trace.text.map((text, point) => ({ curve, point, text })));

@@ -22,7 +22,7 @@ function drawParallel() {
   const id = "chart-parallel", metrics = chosenAxes(), scales = new Map(metrics.map((metric) => [metric, heights(metric)]));
   const shown = rows.filter(isShown), inside = shown.filter((row) => passes(row, scales)), kept = new Set(inside);
   const small = narrow(id), traces = [], stops = [];
-  const textOf = (row) => [`${row.name} ${row.recipe}`, ...metrics.map((m) => `${axes[m].label} ${row.values[m] === undefined ? "no figure" : withUnit(axes[m], row.values[m])}`)].join("<br>");
+  const textOf = (row) => [plain(`${row.name} ${row.recipe}`), ...metrics.map((m) => `${axes[m].label} ${row.values[m] === undefined ? "no figure" : withUnit(axes[m], row.values[m])}`)].join("<br>");
   const trace = (lines, paint, width) => {
     const x = [], y = [], text = [], symbols = [];
     for (const row of lines) {

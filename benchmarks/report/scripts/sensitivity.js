@@ -7,14 +7,14 @@ function drawSensitivity() {
   const traces = [], stops = [];
   kinds.forEach((kind, k) => {
     const mine = found.map((one, y) => ({ ...one, y, cost: one.costs[kind] })).filter((one) => one.cost);
-    const text = mine.map((one) => `${one.name} (${one.now})<br>${kind === "tensor" ? "" : `${kind}: `}SNR ${one.cost.snr ?? "without error"}${one.cost.snr === null ? "" : " dB"}<br>log-mel L1 ${one.cost.mel > 0 ? "+" : ""}${one.cost.mel} %`);
+    const text = mine.map((one) => `${plain(`${one.name} (${one.now})`)}<br>${kind === "tensor" ? "" : `${kind}: `}SNR ${one.cost.snr ?? "without error"}${one.cost.snr === null ? "" : " dB"}<br>log-mel L1 ${one.cost.mel > 0 ? "+" : ""}${one.cost.mel} %`);
     const marks = { y: mine.map((one) => one.y), text, hoverinfo: "text", mode: "markers", marker: { color: paint[k], size: 9, symbol: ["circle", "diamond"][k] }, name: kind };
     stops.push(...mine.map((one, point) => ({ curve: traces.length, point, text: text[point], y: one.y })));
     traces.push({ ...marks, x: mine.map((one) => one.cost.snr), showlegend: kinds.length > 1 });
     if (!small) traces.push({ ...marks, x: mine.map((one) => one.cost.mel), xaxis: "x2", showlegend: false });
   });
   const room = small ? 132 : 280, letters = small ? 19 : 40;
-  const short = (name) => (name.length > letters ? `${name.slice(0, letters - 10)}…${name.slice(-9)}` : name);
+  const short = (name) => plain(name.length > letters ? `${name.slice(0, letters - 10)}…${name.slice(-9)}` : name);
   plot(id, traces, {
     margin: { l: room, r: 16, t: 28, b: 50 }, showlegend: kinds.length > 1, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
     xaxis: { domain: small ? [0, 1] : [0, 0.5], title: titled("SNR against fp32 (dB), lower costs more") },

@@ -30,14 +30,14 @@ function drawTarget(id, speeds) {
   const labels = speeds.map((speed) => speed.label), small = narrow(id), element = find(id);
   element.style.height = `${Math.min(900, 96 + 26 * speeds.length)}px`;
   const lowest = Math.min(0.5, ...speeds.map((speed) => speed.low)) / 1.4, highest = Math.max(2, ...speeds.map((speed) => speed.high)) * 1.4;
-  const text = speeds.map((speed) => `${speed.label}<br>RTF ${[...new Set([speed.low, speed.high])].join(" to ")}, ${speed.known}${speed.fits ? "" : "<br>does not fit"}`);
+  const text = speeds.map((speed) => `${plain(speed.label)}<br>RTF ${[...new Set([speed.low, speed.high])].join(" to ")}, ${speed.known}${speed.fits ? "" : "<br>does not fit"}`);
   const paint = speeds.map((speed) => colour(!speed.fits ? "grey" : speed.high <= 1 ? "good" : speed.low <= 1 ? "fair" : "bad"));
-  const ranges = speeds.map((speed, i) => ({ x: [speed.low, speed.high], y: [i, i], mode: "lines", line: { color: paint[i], width: 2 }, hoverinfo: "skip" }));
+  const near = (speed) => speed.high / speed.low < (highest / lowest) ** 0.03; // ends that would lie on each other are one mark between them
+  const line = (speed, i) => ({ x: [speed.low, speed.high], y: [i, i], mode: "lines", line: { color: paint[i], width: 2 }, hoverinfo: "skip", visible: !near(speed) });
+  const ranges = speeds.map(line);
   const marks = { mode: "text", hoverinfo: "text", hovertext: [...text, ...text], textfont: { size: 15, color: [...paint, ...paint] }, text: [...speeds, ...speeds].map((speed) => data.marks[speed.known]) };
-  // Ends that would lie on each other are one mark between them.
-  const near = (speed) => speed.high / speed.low < (highest / lowest) ** 0.03;
   const ends = { ...marks, x: ["low", "high"].flatMap((end) => speeds.map((speed) => (near(speed) ? Math.sqrt(speed.low * speed.high) : speed[end]))), y: [...speeds.keys(), ...speeds.keys()] };
-  const short = (label) => (small && label.length > 20 ? `${label.slice(0, 19)}…` : label);
+  const short = (label) => plain(small && label.length > 20 ? `${label.slice(0, 19)}…` : label);
   plot(id, [...ranges, ends], {
     margin: { l: small ? 128 : 190, r: 16, t: 22, b: 48 },
     xaxis: scaled(lowest, highest, true, "RTF, lower is better"),
