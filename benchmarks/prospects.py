@@ -7,6 +7,7 @@ a program that ran before what is modelled from the graphs alone.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..targets.board import ELSEWHERE
 from .columns import TIMES
 from .provenance import weakest
 from .records import HOST, KNOWN, MEASURED, MODELLED, NOTHING_RAN, PUBLISHED, Record
@@ -87,7 +88,7 @@ class Prospect:
 
 @dataclass(frozen=True)
 class Target:
-    """Everything known of a target, its prospects in the order of the records; `other`: no target, but another back end or machine than the rows'."""
+    """Everything known of a target, its prospects in the order of the records; `other`: no target, but a machine that is none, or another back end."""
 
     name: str
     prospects: tuple[Prospect, ...]
@@ -105,10 +106,11 @@ def targets_of(records: Sequence[Record], rows: Sequence[Row] = ()) -> list[Targ
     for record in records:
         if record.known == PUBLISHED or not record.target:
             continue
-        other = record.target == HOST
-        if other and (not here or not record.backend or place_of(record) in here):
+        on_host = record.target == HOST
+        if on_host and (not here or not record.backend or place_of(record) in here):
             continue
-        name = f"{record.backend} on {record.environment.get('machine') or HOST}" if other else record.target
+        name = f"{record.backend} on {record.environment.get('machine') or HOST}" if on_host else record.target
+        other = on_host or name.endswith(ELSEWHERE)
         groups.setdefault((name, other), {}).setdefault((record.name, record.recipe), []).append(record)
     found = [Target(name, tuple(_prospect(group) for group in prospects.values()), other) for (name, other), prospects in groups.items()]
     return [target for target in found if not target.other or any(prospect.span("rtf") for prospect in target.prospects)]

@@ -75,6 +75,12 @@ def test_the_machine_itself_and_the_papers_are_no_targets() -> None:
     assert targets_of([record("fp32", "rtf", 1.0), record("fp32", "rtf", 1.0, known="published", target="RTX A5000")]) == []
 
 
+def test_what_was_measured_on_another_machine_than_the_board_is_not_said_of_the_board() -> None:
+    records = [*vocoder("hifigan-s", 4e6, 0.05, 2.4, 0.3), on("rpi-4b on ANOTHER machine", "rtf", 0.1, "measured", time="2024-01-01T00:00:00")]
+    (target,) = targets_of(records, rows_of(records))
+    assert target.other and "rpi" not in "".join(phrase.text for phrase in lead(rows_of(records), [target]))
+
+
 def test_verdict_line_names_the_targets_and_how_they_are_known() -> None:
     records = [*vocoder("hifigan-s", 4e6, 0.05, 2.4, 0.3), *on_targets()]
     rows = rows_of(records)
