@@ -8,13 +8,22 @@ from .records import MODELLED, NOTHING_RAN, Record, append_record, read_records
 
 
 def modelled_records(found: Sequence[Fit]) -> list[Record]:
-    """The two ends of each RTF, each memory's known bytes, a lower bound, and what there is of it; what is not known is absent with its reason."""
-    return [record for one in found for record in (*_speed(one), *_memory(one))]
+    """The two ends of RTF and energy, each memory's known bytes, a lower bound, and what there is of it; what is not known is absent with its reason."""
+    return [record for one in found for record in (*_speed(one), *_energy(one), *_memory(one))]
 
 
 def _speed(one: Fit) -> Iterator[Record]:
     for end, value in (("fast", one.speed.fast), ("slow", one.speed.slow)):
         yield _record(one, "rtf", value, "s/s", one.speed.method, one.speed.reason, end=end)
+
+
+def _energy(one: Fit) -> Iterator[Record]:
+    """RTF times the power under load, which is that of all cores: more than one core takes."""
+    power, method = one.profile.load_power, f"RTF ({one.speed.method}) x power under load of the profile; idle draw included"
+    reason = one.speed.reason or f"power of {one.profile.name} under load: {power.reason}"
+    for end, value in (("fast", one.speed.fast), ("slow", one.speed.slow)):
+        joules = None if value is None or power.value is None else value * (power.least if end == "fast" else power.most)
+        yield _record(one, "energy", joules, "J/s", method, reason, end=end)
 
 
 def _memory(one: Fit) -> Iterator[Record]:

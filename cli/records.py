@@ -87,10 +87,10 @@ def show(
         print_json([asdict(record) for record in found])
         return
     rows = [
-        (r.name, r.recipe, r.metric, "-" if r.value is None else f"{r.value:.6g}", r.unit, "" if r.spread is None else f"{r.spread:.2g}", _how(r))
+        (r.name, r.recipe, r.backend, r.metric, "-" if r.value is None else f"{r.value:.6g}", r.unit, "" if r.spread is None else f"{r.spread:.2g}", _how(r))
         for r in found
     ]
-    print_table(("name", "recipe", "metric", "value", "unit", "spread", "known"), rows, words=3)
+    print_table(("name", "recipe", "backend", "metric", "value", "unit", "spread", "known"), rows, words=4)
 
 
 def _how(record: "Record") -> str:

@@ -1,6 +1,7 @@
 """Energy as figures of a bench: per second of audio and per utterance, with and without idle, idle itself, and the CO2e of it."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -72,11 +73,10 @@ def _figure(meter: Meter, windows: list[Window], audio: float, make: Callable[[M
     tried = sum(window.busy for window in windows)
     try:
         said = metered(meter, windows)
+        figure, covers = make(said, windows, audio), said.covers
     except NoReading as error:
-        return absent(f"{meter.covers}: {error}", tried)
-    figure = make(said, windows, audio)
-    known = {"energy_covers": said.covers, "energy_disturbed_windows": disturbance(windows)}
-    return Figure(figure.value, figure.reason, figure.samples, figure.repeats, figure.spread, known)
+        figure, covers = absent(f"{meter.covers}: {error}", tried), meter.covers
+    return replace(figure, environment={"energy_covers": covers, "energy_disturbed_windows": disturbance(windows)})
 
 
 def _per_run(joules: tuple[float, ...], windows: list[Window], audio: float) -> Figure:
