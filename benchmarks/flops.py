@@ -68,7 +68,8 @@ def plan(subject: Subject) -> Iterator[Planned]:
 
     def measure() -> Figure:
         try:
-            return Figure(executed_gflops_per_second(subject.artifact, subject.session()))
+            session = subject.session() if subject.settings.backend == "onnxruntime" else None  # others may have other graphs, or be elsewhere
+            return Figure(executed_gflops_per_second(subject.artifact, session))
         except VcompressError as error:
             return absent(str(error), 1)
 

@@ -17,7 +17,7 @@ from .board import (
     TargetOption,
     Where,
 )
-from .options import RUNS, DataOption, JsonOption, PowerOfOption, SeedOption, TakePatternOption, ValidationOption, WorkspaceOption
+from .options import RUNS, BackendOption, DataOption, JsonOption, PowerOfOption, SeedOption, TakePatternOption, ValidationOption, WorkspaceOption
 from .output import print_json, progress_bar, say, working
 from .stages import demo_corpus
 
@@ -54,11 +54,6 @@ MeterLogOption = Annotated[
 MeterOffsetOption = Annotated[
     float | None, typer.Option("--meter-offset", metavar="S", help="Energy: how far the meter's clock is behind.  [default: looked for]", show_default=False)
 ]
-BackendOption = Annotated[
-    str | None,
-    typer.Option("--backend", metavar="NAME", help="What runs the graphs: onnxruntime, litert, tflite_runtime, c.  [default: what suits the machine]",
-                 show_default=False),
-]  # fmt: skip
 AgainOption = Annotated[bool, typer.Option("--again", help="Measure also what has its record.")]
 
 

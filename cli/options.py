@@ -20,8 +20,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Decides everything that is drawn at random.")]
 ThreadsOption = Annotated[int, typer.Option("--threads", metavar="N", min=1, help="Threads that the network runs with.")]
 BackendOption = Annotated[
-    str, typer.Option("--backend", metavar="NAME", help="What runs the graphs: onnxruntime, litert, tflite_runtime, torch-cuda:fp16:graphs ... (docs/gpu.md).")
-]
+    str | None,
+    typer.Option("--backend", metavar="NAME", help="What runs the graphs: onnxruntime, litert, tflite_runtime, c, torch-cuda:fp16:graphs ... (docs/gpu.md)."
+                 "  [default: what suits the machine]", show_default=False),
+]  # fmt: skip
 PowerOfOption = Annotated[
     str | None,
     typer.Option("--power-of", metavar="TARGET", help="Target whose profile gives the power of this machine: energy is modelled where nothing meters it.",

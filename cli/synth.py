@@ -25,7 +25,7 @@ def synth(
     out: OutOption,
     seed: SeedOption = 0,
     threads: ThreadsOption = 1,
-    backend: BackendOption = "onnxruntime",
+    backend: BackendOption = None,
     noise: NoiseOption = True,
     public_sampler: PublicOption = False,
     sigma: SigmaOption = None,
@@ -41,13 +41,13 @@ def synth(
     """
     from ..runtime.artifact import Artifact
     from ..runtime.audio import write_audio
-    from ..runtime.backends import load
+    from ..runtime.backends import default_backend, load
     from ..runtime.synthesis import read_mel, synthesize
 
     opened = Artifact.open(artifact)
     front_end = opened.manifest.front_end
     mel, gain = read_mel(source, front_end)
-    waveform = synthesize(opened, load(backend, opened, threads), mel, seed, noise=noise, public=public_sampler, sigma=sigma) / gain
+    waveform = synthesize(opened, load(backend or default_backend(), opened, threads), mel, seed, noise=noise, public=public_sampler, sigma=sigma) / gain
     write_audio(out, waveform, front_end.sample_rate)
     if json:
         print_json({"out": out, "seconds": len(waveform) / front_end.sample_rate, "sample_rate": front_end.sample_rate, "identity": opened.identity})

@@ -26,6 +26,7 @@ SETTINGS = (
     "ForwardAgent=no",
     "ForwardX11=no",
     "PermitLocalCommand=no",
+    "RemoteCommand=none",
     "LogLevel=ERROR",
 )
 OWN_FAILURE = 255  # of ssh: the connection, not the command

@@ -114,7 +114,9 @@ def figures(answers: Answers, artifacts: list[str], settings: dict[str, Any], ag
 def audio(answers: Answers, artifact: str, mels: str, count: int, backend: str, threads: int, seed: int) -> None:
     """The waveform of every mel; clip i draws its noise with seed + i, as bench does."""
     opened = Artifact.open(artifact)
-    session, folder = load(backend, opened, threads), Path(AUDIO) / "-".join((opened.identity, backend, str(seed), Path(mels).name))
+    session = load(backend, opened, threads)
+    made_with = Path(__file__).parents[3].name  # the hash of this package, as it was sent
+    folder = Path(AUDIO) / "-".join((made_with, opened.identity, backend, str(seed), Path(mels).name))
     for index in range(count):
         path = folder / MEL.format(index)
         if not path.is_file():
