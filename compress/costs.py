@@ -15,7 +15,7 @@ from torch.fx import Interpreter, Node
 from ..runtime.samplers import Sampler, Tensors
 from .graph import PreparedGraph
 from .prepared import run_form
-from .quantizer import WEIGHTED, module_path
+from .quantizer import WEIGHTED, module_path, rounded
 from .units import Units, source
 
 FRAMES = 48
@@ -156,7 +156,9 @@ class _Counter(Interpreter):
             if node.op != "call_function":
                 continue
             weighted = node.target in WEIGHTED
+            if not weighted and any(tensor.target in WEIGHTED and rounded(tensor) is node for tensor in node.all_input_nodes):
+                continue  # the rounding of a layer
             read = node.all_input_nodes[:1] if weighted else node.all_input_nodes
             tensors = tuple(self._name(source(tensor)) for tensor in read if source(tensor).op != "get_attr")
             layer = module_path(node) if weighted and module_path(node) in self._graph.weights else None
-            yield Operator(layer, self._macs.get(node, 0), self._windows.get(node, 0), size, (*tensors, self._name(node)))
+            yield Operator(layer, self._macs.get(node, 0), self._windows.get(node, 0), size, (*tensors, self._name(rounded(node) if weighted else node)))

@@ -116,6 +116,12 @@ def module_path(node: Node) -> str:
     return str(list(stack.values())[-1][0]) if stack else ""
 
 
+def rounded(layer: Node) -> Node:
+    """Where a weight layer's output is rounded: behind the ReLU that alone reads it, so that no integer is spent on what is negative."""
+    reader = next(iter(layer.users)) if len(layer.users) == 1 else None
+    return reader if reader is not None and reader.target == aten.relu.default else layer
+
+
 def below(path: str, floats: Mapping[str, str]) -> str | None:
     """The reason of the entry that names a layer or a module that holds it."""
     return next((reason for prefix, reason in floats.items() if path == prefix or path.startswith(prefix + ".")), None)
@@ -186,7 +192,7 @@ class VocoderQuantizer(Quantizer):
     def _bits(self, layer: Node) -> LayerBits:
         source = layer.args[0]
         assert isinstance(source, Node)
-        before, after = (self._wide.get(self._keys.get(node.name, "")) for node in (source, layer))
+        before, after = (self._wide.get(self._keys.get(node.name, "")) for node in (source, rounded(layer)))
         return LayerBits(8 if before is None else 16, 8 if after is None else 16, before or after or "")
 
     def _annotation(self, node: Node) -> QuantizationAnnotation | None:
@@ -198,7 +204,7 @@ class VocoderQuantizer(Quantizer):
             inputs = {source: self._spec(source), weight: WEIGHT}
             if len(node.args) > 2 and node.args[2] is not None:
                 inputs[node.args[2]] = _bias(node)  # type: ignore[assignment]
-            return _annotated(inputs, self._spec(node))
+            return _annotated(inputs, self._spec(node) if rounded(node) is node else None)
         tensors = [a for a in node.args[:2] if isinstance(a, Node) and isinstance(a.meta.get("val"), torch.Tensor)]
         read = {tensor: self._spec(tensor) for tensor in tensors}
         if node.target in BINARY and len(tensors) == 2:
@@ -207,8 +213,9 @@ class VocoderQuantizer(Quantizer):
             factor = float(node.args[1]) if node.target == aten.mul.Tensor else 1.0 / float(node.args[1])
             return _annotated(read, _scaled(node, factor, self._spec(tensors[0])))
         if node.target in UNARY:
-            float_layer = tensors[0].target in WEIGHTED and tensors[0] not in self._integer
-            return _annotated({} if float_layer else read, self._spec(node))
+            layer = tensors[0].target in WEIGHTED
+            unrounded = layer and (tensors[0] not in self._integer or rounded(tensors[0]) is node)
+            return _annotated({} if unrounded else read, self._spec(node))
         if node.target in BOUNDED and tensors[0] in self._integer:
             return _annotated(read, _bounded(*BOUNDED[node.target], wide=self._keys.get(node.name) in self._wide))
         if node.target in MOVEMENT and (tensors[0] in self._integer or self._is_integer_input(tensors[0])):

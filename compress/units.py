@@ -8,7 +8,7 @@ from torch.fx import Node
 from .fake_quantize import ActivationQuantizer, WeightQuantizer
 from .graph import PreparedGraph
 from .prepared import PreparedVocoder
-from .quantizer import WEIGHTED, module_path
+from .quantizer import WEIGHTED, module_path, rounded
 
 
 @dataclass(frozen=True)
@@ -96,5 +96,5 @@ def _names(prepared: PreparedVocoder) -> dict[str, str]:
 def _layers(graph: PreparedGraph, names: dict[str, str]) -> Iterator[Layer]:
     for node in graph.module.graph.nodes:
         if node.target in WEIGHTED and (path := module_path(node)) in graph.weights:
-            before, after = graph.keys[source(node.args[0]).name], graph.keys[node.name]
+            before, after = graph.keys[source(node.args[0]).name], graph.keys[rounded(node).name]
             yield Layer(path, graph.form.name, names[before], names[after])

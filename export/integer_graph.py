@@ -22,6 +22,7 @@ def make_integer(model: ir.Model, integer_ports: Collection[str]) -> None:
 
     Raises VcompressError for a port of these that is nowhere an integer in the graph: its other end would take it for one.
     """
+    _rewrite(model, _clipping_by_rounding)
     _rewrite(model, _scaling_to_scale)
     _rewrite(model, _movement_on_integers)
     _rewrite(model, _joining_on_integers)
@@ -89,6 +90,15 @@ def _scaling_to_scale(graph: ir.Graph, node: ir.Node) -> None:
     parameters = scale_and_zero_point(source)
     if parameters and _same((parameters[0] * (number if node.op_type == "Mul" else 1 / number), parameters[1]), scale_and_zero_point(target)):
         ir.convenience.replace_all_uses_with(target.outputs[0], source.inputs[0])
+
+
+def _clipping_by_rounding(graph: ir.Graph, node: ir.Node) -> None:
+    """Relu -> Q to u8 with zero point 0: the rounding clips what is negative by itself."""
+    target = _quantize(node) if node.op_type == "Relu" else None
+    parameters = scale_and_zero_point(target) if target is not None else None
+    if target is None or parameters is None or parameters[1] != 0 or target.outputs[0].dtype != ir.DataType.UINT8:
+        return
+    target.replace_input_with(0, node.inputs[0])
 
 
 def _movement_on_integers(graph: ir.Graph, node: ir.Node) -> None:

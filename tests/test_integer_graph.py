@@ -210,3 +210,11 @@ def test_ports_that_are_not_named_stay_float() -> None:
     made = rewritten(port_model(SHAPE))
     assert {value.type.tensor_type.elem_type for value in (*made.graph.input, *made.graph.output)} == {TensorProto.FLOAT}
     assert np.array_equal(run(made, noise()), run(port_model(SHAPE), noise()))
+
+
+@pytest.mark.parametrize(("zero_point", "kept"), [(0, 0), (3, 1)])
+def test_a_relu_goes_where_the_rounding_clips_at_zero(zero_point: int, kept: int) -> None:
+    model = Graph().quantize(0.05, 117).add("Relu").quantize(0.02, zero_point).model()
+    made = rewritten(model)
+    assert operators(made)["Relu"] == kept
+    assert np.array_equal(run(made, noise()), run(model, noise()))

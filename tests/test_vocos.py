@@ -96,3 +96,10 @@ def test_every_layer_is_an_integer_one_and_the_spectrum_has_16_bits() -> None:
     wide = {key for key, entry in table.entries.items() if entry.bits == 16}
     assert {"log_magnitude:conv1d", "direction:conv1d"} <= wide
     assert all(bits.input == 8 for path, bits in graph.quantized.items() if path.startswith("blocks."))
+
+
+def test_what_a_relu_clips_is_clipped_by_the_rounding() -> None:
+    _, prepared, table = calibrated("vocos")
+    expanded = {path for path in prepared.graphs["network"].quantized if path.endswith(".expand")}
+    assert expanded and not {f"{path}:conv1d" for path in expanded} & table.entries.keys()
+    assert {table.entries[f"{path.removesuffix('.expand')}:relu"].zero_point for path in expanded} == {0}
