@@ -22,6 +22,7 @@ InputArgument = Annotated[
 TargetOption = Annotated[str, typer.Option("--target", metavar="NAME|FILE", help="A microcontroller (see: vcompress targets).")]
 SecondsOption = Annotated[float, typer.Option("--seconds", metavar="S", min=0.02, max=60, help="How much is spoken; its mel lies in flash.")]
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Where the waveform that the board made goes.", show_default=False)]
+SecondOption = Annotated[bool, typer.Option("--second-opinion", help="AVRs: also in avr8js, from npm, which has to agree to the cycle.")]
 KeepOption = Annotated[Path | None, typer.Option("--keep", metavar="DIR", help="Leave C, program and linker map there.", show_default=False)]
 
 
@@ -31,6 +32,7 @@ def firmware(
     target: TargetOption = "atmega2560",
     seconds: SecondsOption = 0.5,
     out: OutOption = None,
+    second_opinion: SecondOption = False,
     keep: KeepOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -47,16 +49,19 @@ def firmware(
 
     from ..runtime.artifact import Artifact
     from ..runtime.audio import write_audio
+    from ..targets.firmware.boards import find_board
     from ..targets.firmware.simulation import simulate_artifact, vowel
     from ..targets.profile import find_profile
 
     profile, opened = find_profile(target), Artifact.open(artifact)
+    find_board(profile.name)  # before anything is computed
     front_end = opened.manifest.front_end
     frames = max(1, round(seconds * front_end.sample_rate / front_end.hop_length))
     mel, gain = _read(source, opened, frames) if source is not None else (vowel(front_end, frames), 1.0)
     with TemporaryDirectory() as folder, progress_bar(profile.name) as progress:
         frame = iter(range(1, mel.shape[1] + 1))
-        result = simulate_artifact(opened, profile, mel, keep or Path(folder), lambda line: progress(next(frame, mel.shape[1]), mel.shape[1]))
+        place, count = keep or Path(folder), mel.shape[1]
+        result = simulate_artifact(opened, profile, mel, place, lambda line: progress(next(frame, count), count), second_opinion)
     if out is not None:
         write_audio(out, result.outcome.samples.astype("float32") / 2**15 / gain, front_end.sample_rate)
     if json:

@@ -1,5 +1,6 @@
 """Boards that are simulated: a small vocoder in C runs on each as its twin in numpy does, and what goes wrong is said in one sentence."""
 
+import json
 import shutil
 import subprocess
 import zlib
@@ -8,9 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import tiny_firmware
+from conftest import CommandLine
+from tiny import tiny_artifact
+from tiny_vocoders import calibrated, tiny_folded
 
+from vcompress.compress.recipes import Recipe
 from vcompress.errors import VcompressError
+from vcompress.export.artifact_writer import write_artifact
+from vcompress.runtime.artifact import Artifact
 from vcompress.targets.firmware.boards import Board, boards, find_board
 from vcompress.targets.firmware.build import Image, build
 from vcompress.targets.firmware.linking import read_map
@@ -30,6 +38,12 @@ def need(*programs: str) -> None:
             pytest.skip(f"{program} is not installed")
 
 
+def need_simulator(board: Board) -> None:
+    need(board.compiler, *([] if NEEDS[board.simulator] else [board.simulator]))
+    if NEEDS[board.simulator] and not Path(NEEDS[board.simulator]).is_file():
+        pytest.skip("libsimavr-dev is not installed")
+
+
 def image(name: str, folder: Path, profile: Profile | None = None, more: str = "") -> Image:
     library = tiny_firmware.write_library(folder / "library", more)
     return build(library, profile or find_profile(name), tiny_firmware.mel(FRAMES), folder / "built")
@@ -42,11 +56,15 @@ def shrunk(name: str, **bytes_of: int) -> Profile:
     return replace(find_profile(name), **small, **none)
 
 
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A tiny vocos, quantized."""
+    return write_artifact(tiny_folded("vocos"), Recipe("static"), "vocos-tiny", tmp_path_factory.mktemp("vocos") / "artifact", calibrated("vocos")[2])
+
+
 @pytest.mark.parametrize("board", [board for board in boards().values() if board.simulator in NEEDS], ids=lambda board: board.name)
 def test_a_board_says_what_the_twin_says(board: Board, tmp_path: Path) -> None:
-    need(board.compiler, board.simulator)
-    if NEEDS[board.simulator] and not Path(NEEDS[board.simulator]).is_file():
-        pytest.skip(f"the headers of {board.simulator} are not installed")
+    need_simulator(board)
     built = image(board.name, tmp_path)
     lines: list[str] = []
     outcome = read_outcome(simulate(board.simulator, built.program, lines.append), FRAMES)
@@ -55,6 +73,27 @@ def test_a_board_says_what_the_twin_says(board: Board, tmp_path: Path) -> None:
     assert len(outcome.pushes) == FRAMES and len(outcome.flushes) == tiny_firmware.TAIL + 1
     assert all(cost > 0 for cost in (outcome.start, *outcome.pushes, *outcome.flushes))
     assert 0 < outcome.stack < outcome.stack + outcome.left + sum(built.ram.values()) <= find_profile(board.name).ram
+
+
+@pytest.mark.parametrize("name", ["atmega2560", "nano-33-ble"])
+def test_an_exported_vocoder_speaks_as_the_reference(name: str, artifact: Artifact, tmp_path: Path, vcompress: CommandLine) -> None:
+    need_simulator(find_board(name))
+    out, kept = tmp_path / "out.wav", tmp_path / "kept"
+    answer = vcompress("firmware", artifact.folder, "--target", name, "--seconds", 0.05, "-o", out, "--keep", kept, "--json")
+    assert answer.code == 0, answer.err
+    document, front_end = json.loads(answer.out), artifact.manifest.front_end
+    frames = round(0.05 * 16000 / front_end.hop_length)
+    assert document["samples"] == frames * front_end.hop_length == soundfile.info(out).frames
+    for memory in ("flash", "ram"):
+        assert document[memory]["bytes"] == sum(document[memory]["parts"].values()) <= document[memory]["available"]
+    assert 0 < document["rtf"]["fast"] <= document["rtf"]["slow"]
+    assert (kept / "program.map").is_file() and (kept / "c" / "vcompress" / "src" / "vcompress.h").is_file()
+
+
+@pytest.mark.parametrize(("target", "sentence"), [("esp32-s3", "No simulator stands in"), ("rpi-4b", "No simulator stands in"), ("moon", "There is no target")])
+def test_a_target_that_cannot_be_simulated_is_refused(target: str, sentence: str, tmp_path: Path, vcompress: CommandLine) -> None:
+    answer = vcompress("firmware", tiny_artifact(tmp_path).folder, "--target", target)
+    assert (answer.code, answer.out) == (2, "") and sentence in answer.err
 
 
 @pytest.mark.parametrize("name", ["atmega2560", "nano-33-ble"])
@@ -79,18 +118,13 @@ def test_a_program_that_is_too_large_is_told_with_its_numbers(name: str, tmp_pat
 
 def test_code_that_does_not_compile_is_told(tmp_path: Path) -> None:
     need("avr-gcc")
-    with pytest.raises(VcompressError, match=r"Vocoder\.c cannot be compiled for atmega2560 \(.*error.*\)"):
+    with pytest.raises(VcompressError, match=r"vocoder\.c cannot be compiled for atmega2560 \(.*error.*\)"):
         image("atmega2560", tmp_path, more="int;;what is this")
 
 
 def test_a_folder_without_a_vocoder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(VcompressError, match=r"holds no vocoder in C.*vcompress export"):
         build(tmp_path, find_profile("pico"), tiny_firmware.mel(), tmp_path)
-
-
-def test_a_target_without_a_simulator_is_refused() -> None:
-    with pytest.raises(VcompressError, match="No simulator stands in for esp32-s3"):
-        find_board("esp32-s3")
 
 
 def test_a_missing_tool_is_named_with_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ def build(library: Path, profile: Profile, mel: np.ndarray, folder: Path) -> Ima
     objects += [_compile(board, source, folder / BOARD, library, more) for source in own]
     elf = _link(board, profile, objects, folder, library)
     binary = folder / "program.bin"
-    _must([_binutil(board, "objcopy"), "-O", "binary", str(elf), str(binary)], "the program cannot be copied")
+    _must([_binutil(board, "objcopy"), "-O", "binary", str(elf), str(binary)], "The program cannot be copied")
     chip = [profile.clock_hz, profile.flash_bytes, profile.ram_bytes]
     clock, flash, ram = (int(quantity.value or 0) if quantity is not None else 0 for quantity in chip)
     symbols = _symbols(board, elf)
@@ -97,7 +97,7 @@ def _compile(board: Board, source: Path, folder: Path, library: Path, more: Sequ
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{source.name}.o"
     command = [tool(board.compiler), *COMMON_FLAGS, *board.flags, f"-I{library}", f"-I{SOURCES}", *more, "-c", str(source), "-o", str(target)]
-    _must(command, f"{source.name} cannot be compiled for {board.name}")
+    _must(command, f"The C file {source.name} cannot be compiled for {board.name}")
     return target
 
 
@@ -122,7 +122,7 @@ def _link(board: Board, profile: Profile, objects: Sequence[Path], folder: Path,
 
 
 def _symbols(board: Board, elf: Path) -> dict[str, int]:
-    listing = _must([_binutil(board, "nm"), str(elf)], "the program's symbols cannot be read")
+    listing = _must([_binutil(board, "nm"), str(elf)], "The program's symbols cannot be read")
     return {line.split()[-1]: int(line.split()[0], 16) for line in listing.splitlines() if len(line.split()) == 3}
 
 
@@ -133,5 +133,5 @@ def _binutil(board: Board, name: str) -> str:
 def _must(command: Sequence[str], wrong: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if done.returncode:
-        raise VcompressError(f"{wrong[0].upper()}{wrong[1:]} ({said(done.stderr)}); check the compiler, and export the vocoder again.")
+        raise VcompressError(f"{wrong} ({said(done.stderr)}); check the compiler, and export the vocoder again.")
     return done.stdout

@@ -6,7 +6,7 @@ Weights are drawn at random; the accumulators of each layer reach both ends of t
 import numpy as np
 
 from ...export.c.generate.library import Library
-from ...export.c.program import Convolution, Program, Table, Tensor, View
+from ...export.c.program import Convolution, Program, Step, Table, Tensor, View
 from ..code import target_facts
 from ..profile import Profile
 from .exported import Exported
@@ -19,7 +19,7 @@ STEPS_TO_ONE = 32.0  # of a convolution's output: tanh sees -4 to 4
 def dilated_stack(profile: Profile) -> Exported:
     """The stack as a library for a target: a row of CHANNELS integers in, as many samples out."""
     draw = np.random.default_rng(7)
-    tensors, steps = [_tensor("mel", 8)], []  # type: tuple[list[Tensor], list[Step]]
+    tensors, steps = [_tensor("mel", 8)], list[Step]()
     curve = np.tanh(np.arange(-128, 128) / STEPS_TO_ONE)
     for layer, dilation in enumerate(DILATIONS):
         weights = draw.integers(-127, 128, (CHANNELS, TAPS, CHANNELS)).astype(np.int8)

@@ -109,22 +109,27 @@ def vowel(front_end: FrontEnd, frames: int) -> np.ndarray:
     return front_end.mel(waveform * front_end.gain(waveform))[:, :frames]
 
 
-def simulate_artifact(artifact: Artifact, profile: Profile, mel: np.ndarray, folder: Path, on_line: OnLine | None = None) -> Simulation:
+def simulate_artifact(
+    artifact: Artifact, profile: Profile, mel: np.ndarray, folder: Path, on_line: OnLine | None = None, second_opinion: bool = False
+) -> Simulation:
     """An artifact's C for a target, built in a folder and run on the simulated board with a mel, float32 (n_mels, F).
 
+    second_opinion: also in the board's other simulator, where it has one.
     Raises VcompressError where the artifact has no C form, a tool is missing, the program does not fit, or a sample is not that of the reference.
     """
     export = Exported.of(artifact, profile)
-    return simulate_export(export, profile, export.mel(mel), folder, on_line)
+    return simulate_export(export, profile, export.mel(mel), folder, on_line, second_opinion)
 
 
-def simulate_export(export: Exported, profile: Profile, mel: np.ndarray, folder: Path, on_line: OnLine | None = None) -> Simulation:
+def simulate_export(
+    export: Exported, profile: Profile, mel: np.ndarray, folder: Path, on_line: OnLine | None = None, second_opinion: bool = False
+) -> Simulation:
     """A library for a target, built in a folder and run on the simulated board with the integers of a mel, (F, n_mels). Raises as `simulate_artifact`."""
     image = build(export.write(folder / "c"), profile, mel, folder)
     outcome = read_outcome(simulate(image.board.simulator, image.program, on_line), len(mel))
     check_samples(outcome.samples, export.samples(mel), image.board.simulator)
     agreed = []
-    if second := image.board.second_opinion:
+    if second_opinion and (second := image.board.second_opinion):
         other = read_outcome(simulate(second, image.program), len(mel))
         check_samples(other.samples, outcome.samples, second)
         if (other.start, other.pushes, other.flushes) != (outcome.start, outcome.pushes, outcome.flushes):

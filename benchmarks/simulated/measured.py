@@ -1,0 +1,130 @@
+"""The section "Measured" of docs/microcontrollers.md: python -m vcompress.benchmarks.simulated.measured ARTIFACT... --out docs/microcontrollers.md"""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ...errors import VcompressError
+from ...runtime.artifact import Artifact
+from ...runtime.files import write_text
+from ...targets.firmware.boards import boards
+from ...targets.firmware.dilated_stack import dilated_stack, rows
+from ...targets.firmware.simulation import Simulation, simulate_artifact, simulate_export
+from ...targets.fit import Fit, fit
+from ...targets.profile import REQUANTIZATIONS, Profile, find_profile
+from ...targets.workload import workload_of
+from ..environment import environment
+from ..workload import frames_of, steady_mel
+
+HEADING = "## Measured"
+SECONDS = 0.5
+TEST_PARTS = ("board and test program", "mel of the test")  # of a program, but not of a vocoder
+# (target, requantization) -> cycles or instructions a multiply-accumulate that the project asks of itself
+ASKED = {(avr, variant): bound for avr in ("atmega1280", "atmega2560") for variant, bound in (("q15", 24.0), ("q31", 27.0))}
+ASKED |= {("nano-33-ble", variant): 2.6 for variant in REQUANTIZATIONS}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run everything, and write the section into the page. 2: a VcompressError, as one sentence on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m vcompress.benchmarks.simulated.measured", description=__doc__)
+    parser.add_argument("artifacts", type=Path, nargs="+", metavar="ARTIFACT")
+    parser.add_argument("--out", type=Path, default=Path("docs/microcontrollers.md"), metavar="FILE", help="the page")
+    asked = parser.parse_args(arguments)
+    try:
+        section = write([Artifact.open(path) for path in asked.artifacts])
+        page = asked.out.read_text(encoding="utf-8") if asked.out.is_file() else ""
+        write_text(asked.out, page.partition(HEADING)[0] + section)
+    except VcompressError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(asked.out)
+    return 0
+
+
+def write(artifacts: Sequence[Artifact]) -> str:
+    """The section in Markdown."""
+    blocks = [HEADING, _made(), "### A multiply-accumulate", _table(_costs(artifacts))]
+    for artifact in artifacts:
+        blocks += [f"### {artifact.manifest.name} {artifact.manifest.recipe}", _table(_memory(artifact))]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _made() -> str:
+    about = environment()
+    return (
+        f"{time.strftime('%Y-%m-%d')}, {about['machine']}, vcompress {about['vcompress']}. Each run's samples are those of the integer reference, and those of "
+        "the AVRs' were the same in avr8js, to the cycle."
+    )
+
+
+def _costs(artifacts: Sequence[Artifact]) -> Iterator[Sequence[str]]:
+    """Cycles or instructions per multiply-accumulate of the dilated stack and of each artifact, on each board, in both requantizations."""
+    yield ("target", "counted", "requantization", "dilated stack", *(artifact.manifest.name for artifact in artifacts), "asked")
+    for target in boards():
+        for variant in REQUANTIZATIONS:
+            profile = replace(find_profile(target), requantization=variant)
+            runs = [_stack(profile), *(_run(artifact, profile) for artifact in artifacts)]
+            bound = ASKED.get((target, variant))
+            cells = [_judged(run.per_mac, bound) for run in runs]
+            yield target, runs[0].outcome.counted, variant, *cells, "" if bound is None else f"≤ {bound:g}"
+
+
+def _memory(artifact: Artifact) -> Iterator[Sequence[str]]:
+    """What was predicted and what was measured of flash and RAM, real-time factor and energy, on each board in its profile's requantization."""
+    yield "target", "flash predicted", "measured", "", "RAM predicted", "measured", "", "RTF", "", "J a second of audio"
+    workload = workload_of(artifact, SECONDS)
+    for target in boards():
+        profile = find_profile(target)
+        run, predicted = _run(artifact, profile), fit(profile, workload)
+        flash, ram = vocoder_bytes(run, artifact)
+        energy = "not known" if run.energy is None else _range(run.energy.least, run.energy.most)
+        rtf = _range(run.rtf.least, run.rtf.most)
+        yield target, *_held(predicted, "flash", flash), *_held(predicted, "RAM", ram), rtf, run.speed.words, energy
+
+
+def vocoder_bytes(run: Simulation, artifact: Artifact) -> tuple[int, int]:
+    """Flash and RAM of the vocoder in a program: without test program and board, with what it calls of the C library, a frame in and out, and the stack."""
+    flash = sum(size for part, size in run.image.flash.items() if part not in TEST_PARTS)
+    mel = artifact.manifest.front_end.n_mels
+    ram = run.image.ram["vocoder"] + mel + 2 * artifact.manifest.front_end.hop_length + run.outcome.stack
+    return flash, ram
+
+
+def _held(predicted: Fit, memory: str, measured: int) -> tuple[str, str, str]:
+    budget = predicted.budget(memory)
+    if budget is None or not all(part.bytes is not None for part in budget.parts):
+        return "not known", f"{measured:,}", ""
+    return f"{budget.needed:,}", f"{measured:,}", f"{100 * (budget.needed / measured - 1):+.1f} %"
+
+
+def _stack(profile: Profile) -> Simulation:
+    with TemporaryDirectory() as folder:
+        return simulate_export(dilated_stack(profile), profile, rows(), Path(folder), second_opinion=True)
+
+
+def _run(artifact: Artifact, profile: Profile) -> Simulation:
+    print(f"{artifact.manifest.name} on {profile.name}, {profile.requantization}", file=sys.stderr, flush=True)
+    front_end = artifact.manifest.front_end
+    with TemporaryDirectory() as folder:
+        return simulate_artifact(artifact, profile, steady_mel(front_end, frames_of(front_end, SECONDS)), Path(folder), second_opinion=True)
+
+
+def _judged(value: float, bound: float | None) -> str:
+    return f"{value:.2f}" if bound is None else f"{value:.2f} {'met' if value <= bound else '**missed**'}"
+
+
+def _range(least: float, most: float) -> str:
+    return " to ".join(dict.fromkeys(f"{end:.3g}" for end in (least, most)))
+
+
+def _table(lines: Iterator[Sequence[str]]) -> str:
+    headings, *rest = lines
+    return "\n".join([f"| {' | '.join(headings)} |", f"|{'---|' * len(headings)}", *(f"| {' | '.join(line)} |" for line in rest)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
