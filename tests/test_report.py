@@ -8,7 +8,8 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from synthetic_records import NO_ENERGY, record, three_vocoders, write_audio_of, write_run
+from pages import write_page, write_sensitivity
+from synthetic_records import NO_ENERGY, record, three_vocoders, vocoder, write_audio_of, write_run
 
 from vcompress.benchmarks.columns import BY_METRIC
 from vcompress.benchmarks.report import write_report
@@ -147,6 +148,42 @@ def test_players_hold_the_clip_and_small_spectrograms(page):
     for source in page.values("img", "src"):
         png = base64.b64decode(source.removeprefix("data:image/png;base64,"))
         assert png.startswith(b"\x89PNG") and len(png) < 40_000
+
+
+def test_tabs_hold_every_target_with_how_its_figures_are_known(tmp_path):
+    html = write_page(tmp_path).read_text(encoding="utf-8")
+    assert [attrs["aria-controls"] for _, attrs in Page(html).elements if attrs.get("role") == "tab"] == [f"target-{i}" for i in range(1, 5)]
+    on_pico = html[html.index('id="target-4"') : html.index('id="sensitivity"')]
+    assert "does not fit: flash 2" in on_pico and 'class="known modelled"' in on_pico and "of 2 MB" in on_pico
+    on_2b = html[html.index('id="target-1"') : html.index('id="target-2"')]
+    assert "Raspberry Pi 2" in on_2b and "1,000<" in on_2b and 'class="known simulated"' in on_2b
+    speeds = drawn(html)["boards"]
+    assert [board[0]["known"] for board in speeds] == ["modelled", "modelled", "measured", "modelled"]
+
+
+def test_target_that_is_a_path_opens_no_file(tmp_path):
+    (tmp_path / "secret.toml").write_text("title = 'secret'")
+    records = [*vocoder("hifigan-s", 4e6, 0.05, 2.4, 0.3), record("fp32", "rtf", 2.0, known="modelled", target=str(tmp_path / "secret.toml"))]
+    html = write_report(records, tmp_path, tmp_path / "out", "vcompress pareto").html.read_text(encoding="utf-8")
+    assert "secret.toml" in html and ">secret<" not in html
+
+
+def test_sensitivity_is_drawn_and_a_damaged_one_says_so(tmp_path):
+    path = write_sensitivity(tmp_path)
+    first = write_report(three_vocoders(), tmp_path, tmp_path / "out", "vcompress pareto").html.read_text(encoding="utf-8")
+    (analysis,) = drawn(first)["analyses"]
+    assert [row["name"] for row in analysis["charts"]["tensors"]] == ["conv_pre:conv1d", "ups.0:add"]
+    assert analysis["charts"]["layers"][0]["costs"]["activations"] == {"snr": 22.0, "mel": 4.55}
+    path.write_text(path.read_text()[:200])
+    second = write_report(three_vocoders(), tmp_path, tmp_path / "out", "vcompress pareto").html.read_text(encoding="utf-8")
+    assert drawn(second)["analyses"] == [] and "not a whole analysis" in second
+
+
+def test_compression_bought_something_and_the_table_says_how_much(html):
+    table = html[html.index('id="gains"') : html.index("</table>", html.index('id="gains"'))]
+    rows = re.findall(r">([^<]*)</th><td>([0-9.]+) %.*?<td>([0-9.]+) %.*?<td>\+([0-9.]+)", table)
+    assert [names for names, *_ in rows] == ["PESQ wb, File size", "PESQ wb, RTF", "PESQ wb, File size, RTF"]
+    assert all(float(whole) - float(alone) == pytest.approx(float(bought), abs=0.11) for _, alone, whole, bought in rows)
 
 
 def test_page_shows_steps_curves_and_command(html):

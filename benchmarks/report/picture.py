@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from ...runtime.files import replacing
@@ -44,7 +45,8 @@ def _panel(axes: Any, rows: Sequence[Row], quality: Column, cost: Column) -> "Na
     shown = [row for row in rows if row.value(quality.metric) is not None and row.value(cost.metric) is not None]
     if not shown:
         missing = next((m for m in (cost.metric, quality.metric) if not any(row.value(m) is not None for row in rows)), cost.metric)
-        axes.text(0.5, 0.5, f"no figure:\n{absence(rows[0], missing)}", ha="center", va="center", wrap=True, color="#555", transform=axes.transAxes)
+        reason = fill(f"no figure: {absence(rows[0], missing)}", 44)
+        axes.text(0.5, 0.5, reason, ha="center", va="center", color="#555", transform=axes.transAxes)
         axes.set_xticks([])
         axes.set_yticks([])
         return Names([], [], [])

@@ -1,4 +1,4 @@
-"""The same clip from every recipe, to hear and to see: WAV and a small spectrogram, both inside the page."""
+"""The same clip from every recipe, to hear and to see: FLAC, which every browser plays, and a small spectrogram, both inside the page."""
 
 import base64
 import io
@@ -22,10 +22,10 @@ COLUMNS, BANDS, COLOURS = 360, 128, 32
 
 @dataclass(frozen=True)
 class Player:
-    """One clip from one source. `wav` and `png` are data URIs; where there is no sound they are empty and `reason` says why."""
+    """One clip from one source. `flac` and `png` are data URIs; where there is no sound they are empty and `reason` says why."""
 
     label: str
-    wav: str = ""
+    flac: str = ""
     png: str = ""
     reason: str = ""
 
@@ -87,15 +87,15 @@ def _player(label: str, path: Path, loudest: float | None) -> Player:
     waveform = _read(path)
     if waveform is None:
         return Player(label, reason=f"no audio was kept at {path.parent.name}/{path.name}")
-    return Player(label, _wav(waveform), _spectrogram(waveform, loudest))
+    return Player(label, _flac(waveform), _spectrogram(waveform, loudest))
 
 
-def _wav(waveform: np.ndarray) -> str:
+def _flac(waveform: np.ndarray) -> str:
     import soundfile
 
     buffer = io.BytesIO()
-    soundfile.write(buffer, np.clip(waveform, -1, 1), RATE, subtype="PCM_16", format="WAV")
-    return f"data:audio/wav;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    soundfile.write(buffer, np.clip(waveform, -1, 1), RATE, subtype="PCM_16", format="FLAC")
+    return f"data:audio/flac;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _decibels(waveform: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ SLIDER = """(() => {
   slider.dispatchEvent(new Event("input"));
 })()"""
 FIRST = """await new Promise((done) => {
-  document.getElementById("chart-fronts").scrollIntoView();
+  document.getElementById("chart-fronts").scrollIntoView({ behavior: "instant" });
   (function look() { document.querySelector("#chart-fronts .points path") ? done() : requestAnimationFrame(look); })();
 })"""
 HIDE = "document.querySelector('.entry').click()"

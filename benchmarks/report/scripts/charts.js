@@ -47,6 +47,9 @@ function register(id, drawing) {
   element.addEventListener("blur", () => { if (drawn.has(id)) Plotly.Fx.unhover(element); });
 }
 
+// On paper there is no coming into sight.
+addEventListener("beforeprint", () => { if (window.Plotly) for (const id of charts.keys()) if (find(id).offsetParent) draw(id); });
+
 themed.push(() => { for (const id of drawn) charts.get(id)(); });
 
 // Arrow keys go from point to point; what it is shows as if it were pointed at, and is told to a screen reader.
