@@ -5,7 +5,7 @@ from functools import cache
 from importlib.util import find_spec
 
 from ..errors import VcompressError
-from ..runtime.backends import ELSEWHERE, on_a_gpu
+from ..runtime.backends import elsewhere, on_a_gpu
 from ..targets.workload import Workload, workload_of
 from .energy.others import MUCH
 from .figure import Figure, Planned, absent
@@ -36,7 +36,7 @@ def plan(subject: Subject) -> Iterator[Planned]:
     alive = "tensors alive at once at the worst place of the graphs' own order, weights not among them; from their shapes"
     yield planned("peak_activation_bytes", "bytes", alive, lambda: Figure(float(workload().peak_bytes or 0)))
     yield planned("int8_mac_share", "", "MACs whose data and weights have 8 bits, over all", lambda: Figure(workload().int8_share))
-    no_peak = ELSEWHERE.get(settings.backend, "") or ("the peak of the machine is that of its CPU" if on_a_gpu(settings.backend) else "")
+    no_peak = elsewhere(settings.backend) or ("the peak of the machine is that of its CPU" if on_a_gpu(settings.backend) else "")
     for threads in settings.threads:
         reached = "MACs of the graphs for a second of audio over the RTF"
         yield planned("macs_reached", "MAC/s", reached, lambda threads=threads: _reached(subject, workload(), threads), threads)  # type: ignore[misc]

@@ -12,13 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from ..runtime.artifact import Artifact
-from ..runtime.backends import ELSEWHERE, on_a_gpu
+from ..runtime.backends import elsewhere, on_a_gpu
 from .figure import Figure, Planned, absent
 from .subject import Subject
 
 STATUS = Path("/proc/self/status")
 Held = dict[str, Any] | str
-PACKAGES = {"onnxruntime": "onnxruntime", "litert": "ai_edge_litert.interpreter"}  # back end -> what it imports when it opens an artifact
+PACKAGES = {
+    "onnxruntime": "onnxruntime",
+    "litert": "ai_edge_litert.interpreter",
+    "tflite_runtime": "tflite_runtime.interpreter",
+}  # back end -> what it imports when it opens an artifact
 
 
 def peak_memory(artifact: Artifact, backend: str = "onnxruntime", threads: int = 1, seconds: float = 2.0) -> Figure:
@@ -54,7 +58,7 @@ def plan(subject: Subject) -> Iterator[Planned]:
     threads = settings.threads[0]
     settled = {"threads": threads, **({"protocol": settings.protocol} if settings.protocol else {})}
     held = cache(partial(_held, subject.artifact, settings.backend, threads, settings.seconds))
-    missing = ELSEWHERE.get(settings.backend, "") if STATUS.exists() else "this system has no /proc/self/status to read the peak from"
+    missing = elsewhere(settings.backend) if STATUS.exists() else "this system has no /proc/self/status to read the peak from"
     method = "VmHWM after one synthesis in a fresh process, minus VmRSS with the back end imported and nothing loaded"
     yield Planned("peak_memory", "bytes", method, lambda: _of_process(held()), settled, window=settings.seconds, missing=missing)
     if on_a_gpu(settings.backend):

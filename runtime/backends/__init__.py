@@ -38,8 +38,6 @@ VARIANTS = ("torch-cpu", "torch-cuda")  # have words behind their name: torch-cu
 GPUS = ("torch-cuda", "onnxruntime-cuda", "onnxruntime-tensorrt")
 ONE_THREAD = ("c",)  # however many are asked for
 MOST_THREADS = 4  # of a board's bench by itself: as many cores as a Raspberry Pi has
-# back end -> why the memory and CPU time of this process say nothing of it
-ELSEWHERE = {"tflite_runtime": "tflite_runtime computes in a process of its own"}
 
 
 def load(name: str, artifact: Artifact, threads: int = 1) -> Session:
@@ -84,3 +82,12 @@ def default_backend(machine: str = "", bits: int = 0) -> str:
 def threads_of(backend: str, cores: int) -> tuple[int, ...]:
     """The numbers of threads that a board with so many cores is timed with unless others are asked for."""
     return (1,) if backend in ONE_THREAD else tuple(range(1, max(1, min(cores, MOST_THREADS)) + 1))
+
+
+def elsewhere(backend: str) -> str:
+    """Why the memory and CPU time of this process say nothing of a back end; "" where they do."""
+    if backend != "tflite_runtime":
+        return ""
+    from .tflite_process import is_elsewhere
+
+    return "tflite_runtime computes in a process of its own" if is_elsewhere() else ""

@@ -1,6 +1,7 @@
 """LiteRT (ai-edge-litert): the TFLite files of an artifact, run by the interpreter with its XNNPACK delegate."""
 
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,14 +18,17 @@ DELEGATE = "DELEGATE"
 
 
 class LiteRTSession:
-    """One interpreter a graph, resized when the length changes. Integers are int8 (those of the ONNX graph less 128)."""
+    """One interpreter a graph, resized when the length changes. Integers are int8 (those of the ONNX graph less 128).
 
-    def __init__(self, artifact: Artifact, threads: int):
+    module: that has the interpreter, where it is not LiteRT's; package: that it belongs to; backend: its name here.
+    """
+
+    def __init__(self, artifact: Artifact, threads: int, module: ModuleType | None = None, package: str = "ai-edge-litert", backend: str = "litert"):
         paths = {name: artifact.derived_path("tflite", name) for name in artifact.manifest.graphs}
         self._artifact = artifact
-        self._interpreters = {name: open_interpreter(path, threads) for name, path in paths.items()}
+        self._interpreters = {name: open_interpreter(path, threads, module) for name, path in paths.items()}
         taken, left = (sum(map(len, parts)) for parts in zip(*map(delegated, self._interpreters.values()), strict=True))
-        self.environment = {"litert": _version(), "threads": str(threads), "xnnpack": f"{taken} of {taken + left} operators"}
+        self.environment = {backend: version(package), "threads": str(threads), "xnnpack": f"{taken} of {taken + left} operators"}
 
     def run(self, graph: str, inputs: Tensors) -> Tensors:
         """Outputs of a named graph by name. Raises VcompressError when the inputs do not fit it."""
@@ -44,9 +48,9 @@ def load(artifact: Artifact, threads: int) -> LiteRTSession:
     return LiteRTSession(artifact, threads)
 
 
-def open_interpreter(file: Path | bytes, threads: int = 1) -> Any:
+def open_interpreter(file: Path | bytes, threads: int = 1, module: ModuleType | None = None) -> Any:
     """An interpreter with its tensors allocated. Raises VcompressError when it does not take the file."""
-    interpreter = _litert()
+    interpreter = module or _litert()
     given = {"model_content": file} if isinstance(file, bytes) else {"model_path": str(file)}
     try:
         with quiet_stderr():  # it tells of its delegate
@@ -98,9 +102,3 @@ def _litert() -> ModuleType:
     except ImportError:
         raise VcompressError("The back end litert is not installed; run: pip install ai-edge-litert.") from None
     return interpreter
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("ai-edge-litert")

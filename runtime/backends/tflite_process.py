@@ -1,13 +1,12 @@
-"""tflite-runtime, the predecessor of LiteRT, in a process of its own: it wants Python 3.11 at most and numpy below 2.
+"""tflite-runtime, the predecessor of LiteRT: it wants Python 3.11 at most and numpy below 2.
 
-That process is of the Python that is named for it, or of this one where tflite-runtime is installed here, as on a board with a 32-bit system.
+So it runs in a process of the Python that is named for it; or in this one where it is installed here, as on a board with a 32-bit system.
 """
 
 import json
 import math
 import os
 import subprocess
-import sys
 import tempfile
 import weakref
 from contextlib import suppress
@@ -21,6 +20,7 @@ from ...errors import VcompressError
 from ..artifact import Artifact
 from ..samplers import Tensors
 from ..states import with_states
+from .litert import LiteRTSession
 
 VARIABLE = "VCOMPRESS_TFLITE_PYTHON"
 PATIENCE = 5.0  # seconds that an ending process is given
@@ -33,7 +33,7 @@ class TFLiteProcessSession:
 
     def __init__(self, artifact: Artifact, threads: int):
         graphs = [part for name in artifact.manifest.graphs for part in (name, str(artifact.derived_path("tflite", name)))]
-        python = os.environ.get(VARIABLE) or (sys.executable if find_spec("tflite_runtime") else "")
+        python = os.environ.get(VARIABLE)
         if not python:
             raise VcompressError(f"The back end tflite_runtime runs in a Python of its own; {HOW}.")
         self._artifact, self._said = artifact, tempfile.TemporaryFile()  # noqa: SIM115  (as long as the session)
@@ -85,9 +85,18 @@ class TFLiteProcessSession:
         return lines[-1] if lines else f"it ended with {self._process.returncode}"
 
 
-def load(artifact: Artifact, threads: int) -> TFLiteProcessSession:
-    """Start the process. Raises VcompressError where the artifact has no TFLite files or the environment no tflite-runtime."""
-    return TFLiteProcessSession(artifact, threads)
+def load(artifact: Artifact, threads: int) -> TFLiteProcessSession | LiteRTSession:
+    """Open the artifact here, or start the process. Raises VcompressError where the artifact has no TFLite files or the environment no tflite-runtime."""
+    if is_elsewhere():
+        return TFLiteProcessSession(artifact, threads)
+    from tflite_runtime import interpreter
+
+    return LiteRTSession(artifact, threads, interpreter, "tflite-runtime", "tflite_runtime")
+
+
+def is_elsewhere() -> bool:
+    """Whether another process computes."""
+    return VARIABLE in os.environ or not find_spec("tflite_runtime")
 
 
 def _signed(array: np.ndarray) -> np.ndarray:
