@@ -59,6 +59,7 @@ def compiled(source: str, cache: Path | None, flags: Sequence[str], libraries: S
 
 def said(text: str) -> str:
     """The first complaint in what a tool printed, short enough for a sentence."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    first = next((line for line in lines if "error" in line.lower()), lines[0] if lines else "it said nothing")
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("collect2:")]
+    complaints = (line for line in lines if "error" in line.lower() or "undefined reference" in line)
+    first = next(complaints, lines[0] if lines else "it said nothing")
     return " ".join(first.split())[:LONGEST_ANSWER]
