@@ -17,8 +17,8 @@ from vcompress.benchmarks.bench import bench
 from vcompress.benchmarks.metrics import METRICS
 from vcompress.benchmarks.records import Record, read_records
 from vcompress.benchmarks.remote.answers import LINE, Asked, environment_of, longest_line, read_answers, waveform_of
-from vcompress.benchmarks.remote.bench import Wish, bench_on_board
-from vcompress.benchmarks.remote.board import WHAT_TO_DO, Board
+from vcompress.benchmarks.remote.bench import Wish, bench_on_board, prepare
+from vcompress.benchmarks.remote.board import WHAT_TO_DO, Board, Here
 from vcompress.benchmarks.remote.bundle import Item, artifact_item, code_item
 from vcompress.benchmarks.remote.on_board import HOME, MARK
 from vcompress.benchmarks.subject import BenchSettings
@@ -93,6 +93,31 @@ def test_an_artifact_without_the_files_of_a_back_end_is_not_sent(tmp_path: Path,
     with pytest.raises(VcompressError, match=f"holds no {form} files, which {backend} on pi@board runs"):
         run(shell, [gan(tmp_path / "fp32")], tmp_path / "records.jsonl", wish=replace(WISH, backend=backend))
     assert len(shell.commands) == 1
+
+
+class ToldBoard(Board):
+    """A board that is what a test says, and notes what it gets."""
+
+    here = Here("aarch64", 64, "Raspberry Pi 4 Model B Rev 1.4", 4, 1 << 30, "3.11", frozenset(), frozenset())
+
+    def look(self, items):
+        return self.here
+
+    def send(self, items, progress) -> None:
+        self.got = [item.name.partition("/")[0] for item in items]
+
+    def make_environment(self, backend, progress) -> None:
+        self.got.append(backend)
+
+
+def test_a_board_that_is_the_target_gets_what_suits_it(tmp_path: Path) -> None:
+    board = ToldBoard(LocalShell(tmp_path))
+    made = prepare(board, [gan(tmp_path / "fp32")], SETTINGS, Wish(find_profile("rpi-4b")), lambda text: None)
+    assert board.got == ["code", "artifacts", "onnxruntime"]
+    assert (made.settings.target, made.settings.backend, made.settings.threads, made.settings.power_of) == ("rpi-4b", "onnxruntime", (1, 2, 3, 4), "rpi-4b")
+    board.here = replace(board.here, free=100)
+    with pytest.raises(VcompressError, match="has 0 MB of disk left"):
+        prepare(board, [gan(tmp_path / "fp32")], SETTINGS, Wish(find_profile("rpi-4b")), lambda text: None)
 
 
 def test_what_goes_to_a_board_is_named_by_its_content(tmp_path: Path) -> None:
