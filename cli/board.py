@@ -95,11 +95,13 @@ class Where:
     def _there(self, target: str, host: str, artifacts: Sequence["Artifact"], clips: Sequence["Clip"], settings: "BenchSettings", *rest: Any) -> "list[Record]":
         from ..benchmarks.remote.bench import Wish, bench_on_board
         from ..benchmarks.remote.board import Board
-        from ..targets.profile import find_profile
+        from ..targets.profile import built_in, find_profile
         from ..targets.ssh import OpenSSH
 
         if settings.meter_log:
             raise VcompressError("--meter-log is read by the machine that measures; start the bench on the board itself, without --host.")
+        if settings.power_of and settings.power_of not in built_in():
+            raise VcompressError(f"--power-of {settings.power_of} is no target that the host knows; name one of: vcompress targets.")
         wish = Wish(find_profile(target), self.another_machine, self.backend, self.threads)
         board = Board(OpenSSH(host, self.port, self.identity, self.ssh_config), self.python or "")
         return bench_on_board(board, artifacts, clips, settings, wish, say, *rest)

@@ -142,6 +142,7 @@ def test_bench_refuses_to_call_this_machine_a_board_and_says_so_where_it_has_to(
         (("--target", "rpi-4b", "--host", "pi@board", "--port", 70000), "70000 is no port"),
         (("--target", "rpi-4b", "--host", "pi@board", "--identity", "nowhere"), "no file nowhere"),
         (("--target", "rpi-4b", "--host", "pi@board", "--meter-log", "meter.csv"), "on the board itself"),
+        (("--target", "rpi-4b", "--host", "pi@board", "--power-of", "my.toml"), "no target that the host knows"),
     ],
 )
 def test_options_that_do_not_fit_are_one_sentence(vcompress: CommandLine, tmp_path: Path, options: tuple[object, ...], sentence: str) -> None:

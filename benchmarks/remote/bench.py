@@ -139,7 +139,7 @@ def bench_on_board(
     describes, cannot be reached, or answers what it was not asked.
     """
     families = chosen_families(settings)
-    bench = prepare(board, artifacts, settings, wish, say)
+    bench = prepare(board, artifacts, settings, wish, say, lambda done, total: progress(done, total, "Sending", None))
     found = bench.figures(artifacts, [family for family in families if family not in HERE], records, progress, again)
     chosen = clips if "quality" in families else ()
     subjects: list[Subject] = []
@@ -153,8 +153,10 @@ def bench_on_board(
     return [*found, *measure(subjects, [family for family in families if family in HERE], records, progress, again)]
 
 
-def prepare(board: Board, artifacts: Sequence[Artifact], settings: BenchSettings, wish: Wish, say: Say) -> Bench:
-    """A board with package, artifacts and environment, each sent or made where it is not there yet; told by `say`."""
+def prepare(
+    board: Board, artifacts: Sequence[Artifact], settings: BenchSettings, wish: Wish, say: Say, sending: Callable[[int, int], None] = lambda done, total: None
+) -> Bench:
+    """A board with package, artifacts and environment, each sent or made where it is not there yet; told by `say`, and `sending` in bytes."""
     code, packed = code_item(), {artifact.identity: artifact_item(artifact) for artifact in artifacts}
     items = [code, *packed.values()]
     here = board.look(items)
@@ -172,7 +174,7 @@ def prepare(board: Board, artifacts: Sequence[Artifact], settings: BenchSettings
         if size > here.free:
             raise VcompressError(f"{board.name} has {here.free / 1e6:.0f} MB of disk left, and {size / 1e6:.0f} MB have to go there; free some.")
         say(f"Sending {size / 1e6:.1f} MB.")
-        board.send(missing, lambda done, total: None)
+        board.send(missing, sending)
     if python != board.python and python not in here.made:
         say("Making a Python environment there; this is done once.")
         board.make_environment(backend, say)
