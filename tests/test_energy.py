@@ -301,6 +301,17 @@ def test_a_log_without_readings_is_said_in_a_sentence(tmp_path: Path, text: str)
         read_log(tmp_path)
 
 
+def test_a_bench_does_not_begin_without_the_log_that_it_is_given(tmp_path: Path, vcompress: CommandLine) -> None:
+    arguments = ("bench", gan(tmp_path / "a").folder, "--workspace", tmp_path, "--measure", "energy", "--windows", 1, "--window", 0.01, "--meter-log")
+    answer = vcompress(*arguments, tmp_path / "none.log")
+    assert (answer.code, answer.out) == (2, "") and "no meter's log" in answer.err
+    (tmp_path / "meter.log").write_text("hello\n")
+    assert vcompress(*arguments, tmp_path / "meter.log").code == 0
+    found = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
+    assert {record["value"] for record in found} == {None} and str(tmp_path) not in (tmp_path / "records.jsonl").read_text()
+    assert all("The meter's log has 0 readings" in record["reason"] and "of 3" in record["environment"]["energy_disturbed_windows"] for record in found)
+
+
 def test_a_log_of_another_machine_or_another_day_is_no_figure(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     readings = read_log_of(tmp_path, "".join(f"{t / 10},{draw.uniform(5, 6):.3f}\n" for t in range(600, 2600)))

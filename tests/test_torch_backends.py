@@ -148,8 +148,9 @@ def test_the_bench_times_batches_and_presets_as_figures_of_their_own(tmp_path: P
 
 
 @pytest.mark.parametrize("backend, words", [
-    ("torch-cpu:fp8", "no variant 'fp8'; choose of fp32, tf32, fp16, bf16 and of eager"),
+    ("torch-cpu:fp8", "no variant 'fp8'; give one of fp32, tf32, fp16, bf16, then one of eager"),
     ("torch-cpu:fp16:bf16", "no variant"),
+    ("torch-cpu:eager:fp16", "no variant 'eager:fp16'"),
     ("torch-cpu:graphs", "CUDA graphs are of GPUs"),
     ("torch-cpu:tf32", "TF32"),
     ("onnxruntime:fp16", "onnxruntime has no variants"),

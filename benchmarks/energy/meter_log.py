@@ -172,7 +172,7 @@ class LogMeter:
         try:
             readings = read_log(self._file)
         except VcompressError as error:
-            raise NoReading(str(error).rstrip(".")) from None
+            raise NoReading(str(error).rstrip(".").replace(f" {self._file}", "")) from None  # a record names no path
         expected = -self._unix if readings.unix else None
         if self._offset is not None:
             shift, seen = (expected or 0.0) + self._offset, "given"
@@ -185,7 +185,12 @@ class LogMeter:
 
 
 def find(path: Path | None, offset: float | None = None) -> LogMeter | NoMeter:
-    """The meter of a log. Its file is only looked at afterwards, for another program may still be writing it."""
+    """The meter of a log. What its file holds is only looked at afterwards, for another program is still writing it.
+
+    Raises VcompressError where there is no such file yet.
+    """
+    if path is not None and not path.is_file():
+        raise VcompressError(f"There is no meter's log {path} on the machine that runs; start what writes it before the bench.")
     if path is None:
         return NoMeter(SOURCE, TITLE, "no log is named; give the file of a meter at the supply with vcompress bench --meter-log FILE")
     return LogMeter(path, offset)

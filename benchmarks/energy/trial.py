@@ -3,7 +3,6 @@
 Idle before and after each window of work, so that a machine that warms up, or a neighbour that comes and goes, shows in both.
 """
 
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -133,8 +132,3 @@ def disturbance(windows: Sequence[Window]) -> str:
     worst = max(window.others or 0.0 for window in marked)
     places = ", ".join(str(index + 1) for index, window in enumerate(windows) if window.disturbed)
     return f"{len(marked)} of {len(windows)} ({places}), others took up to {worst:.2f} CPU s/s"
-
-
-def median_power(idle: Sequence[float]) -> float:
-    """W."""
-    return statistics.median(idle)

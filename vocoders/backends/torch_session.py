@@ -35,14 +35,13 @@ class Variant:
 
     @classmethod
     def of(cls, backend: str, words: Sequence[str]) -> "Variant":
-        """Of the words behind a back end's name, in any order. Raises VcompressError for one that is unknown."""
-        chosen = {}
-        for word in words:
-            kind = "precision" if word in PRECISIONS else "mode" if word in MODES else ""
-            if not kind or kind in chosen:
-                raise VcompressError(f"{backend} has no variant {':'.join(words)!r}; choose of {', '.join(PRECISIONS)} and of {', '.join(MODES)}.")
-            chosen[kind] = word
-        return cls(**chosen)
+        """Of the words behind a back end's name: precision, then mode, for a variant has one name in records. Raises VcompressError for others."""
+        precision = words[0] if words and words[0] in PRECISIONS else ""
+        rest = list(words[bool(precision) :])
+        if len(rest) > 1 or not set(rest) <= set(MODES):
+            variants = f"one of {', '.join(PRECISIONS)}, then one of {', '.join(MODES)}"
+            raise VcompressError(f"{backend} has no variant {':'.join(words)!r}; give {variants}, or leave either out.")
+        return cls(precision or cls.precision, *rest)
 
 
 class TorchSession:
@@ -101,7 +100,9 @@ class TorchSession:
         if self._device.type == "cpu":
             torch.set_num_threads(self._threads)
             return
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = self._variant.precision == "tf32"
+        precision = "tf32" if self._variant.precision == "tf32" else "ieee"
+        for place in (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn):
+            place.fp32_precision = precision
         torch.backends.cudnn.benchmark = True
 
     def _function(self, graph: str, count: int, inputs: list[Tensor]) -> Function:
