@@ -27,6 +27,11 @@ class Streaming:
         """The rates at which steps run, each a multiple of the one before."""
         return tuple(sorted({self.program.tensors[step.output].rate for step in self.program.steps} | {1}))
 
+    @cached_property
+    def states(self) -> frozenset[int]:
+        """Tensors of which a step reads what was made before; their rows are zero points at first."""
+        return frozenset(view.tensor for step in self.program.steps for view in step.inputs if view.start < 0)
+
     def view_delay(self, view: View) -> int:
         """Row n - delay is the newest row of a view at tick n of its rate."""
         return _view_delay(view, self.delays)

@@ -81,7 +81,7 @@ void vc_init(void)
     memset(&now, 0, sizeof now);
 {"    memset(&kept, 0, sizeof kept);" if self.memory.state_bytes else ""}
     for (rate = 0; rate < RATES; rate++) now.end[rate] = VC_ENDLESS;
-}}
+{self._fills()}}}
 
 int vc_push(const vc_mel_t mel[VC_MELS], int16_t out[VC_MAX_SAMPLES])
 {{
@@ -99,6 +99,15 @@ int vc_flush(int16_t out[VC_MAX_SAMPLES])
     return 0;
 }}
 """
+
+    def _fills(self) -> str:
+        """Zero points of the states that are not 0."""
+        lines = ""
+        for index in sorted(self.streaming.states):
+            tensor = self.lowered.program.tensors[index]
+            if tensor.zero_point:
+                lines += f"    vc_fill_s8({_pointer(self.memory.tensors[index], 8)}, {tensor.zero_point}, {tensor.channels * self.streaming.rows[index]});\n"
+        return lines
 
     def _rate(self, level: int) -> str:
         rates, program, memory = self.streaming.rates, self.lowered.program, self.memory

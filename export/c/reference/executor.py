@@ -85,7 +85,11 @@ class Stream:
     def __init__(self, lowered: Lowered, streaming: Streaming):
         self.lowered, self.streaming = lowered, streaming
         program = lowered.program
-        self.rings = [np.full((rows, t.channels), self.GONE, np.int64) for rows, t in zip(streaming.rows, program.tensors, strict=True)]
+        states = streaming.states
+        self.rings = [
+            np.full((rows, tensor.channels), tensor.zero_point if index in states else self.GONE, np.int64)
+            for index, (rows, tensor) in enumerate(zip(streaming.rows, program.tensors, strict=True))
+        ]
         self.spectra: dict[int, list[list[np.ndarray]]] = {step.output: [] for step in program.steps if isinstance(step, InverseSTFT)}
         self.frames: int | None = None
 
