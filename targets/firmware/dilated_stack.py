@@ -1,6 +1,6 @@
 """Three dilated convolutions of 16 channels with tanh between: what multiply-accumulates cost on a board when nothing else is there to do.
 
-Weights are drawn at random; the accumulators of each layer reach both ends of tanh.
+Weights, biases and scales are drawn at random, so that the sums of a layer use all of tanh.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ def dilated_stack(profile: Profile) -> Exported:
     for layer, dilation in enumerate(DILATIONS):
         weights = draw.integers(-127, 128, (CHANNELS, TAPS, CHANNELS)).astype(np.int8)
         bias = draw.integers(-4000, 4001, CHANNELS).astype(np.int32)
-        factor = draw.uniform(2.0**-12, 2.0**-11, CHANNELS)
+        factor = draw.uniform(2.0**-10, 2.0**-9, CHANNELS)
         steps.append(Convolution(f"layer {layer}", (_view(len(tensors) - 1),), len(tensors), weights, bias, factor, dilation, (TAPS - 1) * dilation))
         tensors.append(_tensor(f"sum {layer}", 8))
         bits = 16 if dilation == DILATIONS[-1] else 8
