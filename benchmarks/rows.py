@@ -1,7 +1,7 @@
 """Rows of the tables: for each vocoder and recipe, the figures that stand beside each other fairly.
 
 A workspace gathers records of many artifacts, clips and machines. A row is one (name, recipe) and takes the newest artifact;
-all rows take one place (back end, target, machine: the newest that was timed) and, where they have the choice, the clips that
+all rows take one place (back end, target, machine: where most were timed, the newest of several such) and, where they have the choice, the clips that
 most rows were measured on, so that what is compared was measured alike.
 """
 
@@ -82,7 +82,7 @@ def rows_of(records: Sequence[Record]) -> list[Row]:
     records = [record for record in records if record.known not in ELSEWHERE]
     # Times are ISO 8601 and sort as text; the place in the file decides between equals.
     ordered = [record for _, record in sorted(enumerate(records), key=lambda pair: (pair[1].time, pair[0]))]
-    here = _newest_place(ordered)
+    here = _main_place(ordered)
     groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in ordered:
         if all(not mine or not place or mine == place for mine, place in zip(place_of(record), here, strict=True)):
@@ -94,9 +94,14 @@ def rows_of(records: Sequence[Record]) -> list[Row]:
     return sorted(rows, key=lambda row: (names.index(row.name), *recipe_rank(row.recipe)))
 
 
-def _newest_place(ordered: Sequence[Record]) -> tuple[str, str, str]:
+def _main_place(ordered: Sequence[Record]) -> tuple[str, str, str]:
+    """Where most rows were timed; of several such, and where nothing was timed, the newest."""
     timed = [record for record in ordered if record.metric == "rtf" and record.value is not None]
-    return place_of((timed or list(ordered))[-1]) if ordered else ("", "", "")
+    users: dict[tuple[str, str, str], set[tuple[str, str]]] = {}
+    for record in timed or ordered[-1:]:
+        mine = users.pop(place_of(record), set())  # the newest goes last
+        users[place_of(record)] = mine | {(record.name, record.recipe)}
+    return max(reversed(users), key=lambda place: len(users[place]), default=("", "", ""))
 
 
 def _rank_clips(groups: dict[tuple[str, str], list[Record]]) -> dict[str, tuple[int, str]]:

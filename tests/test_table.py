@@ -32,6 +32,14 @@ def test_rows_put_fp32_first_and_the_control_below_qat():
     assert [row.recipe for row in rows] == ["fp32", "static_w8a8", "qat_w8a8", "control_qat_w8a8"]
 
 
+def test_rows_are_of_the_place_where_most_were_timed():
+    gpu = record("fp32", "rtf", 0.001, backend="torch-cuda", time="2026-01-01T00:00:00")
+    rows = rows_of([*vocoder("hifigan-s", 4e6, 0.05, 2.4, 0.3), gpu])
+    assert len(rows) == 4 and rows[0].value("rtf") == 0.05
+    newer = [record(row.recipe, "rtf", 0.002, backend="torch-cuda", time="2026-01-01T00:00:00") for row in rows]
+    assert [row.value("rtf") for row in rows_of([*vocoder("hifigan-s", 4e6, 0.05, 2.4, 0.3), *newer])] == [0.002] * 4
+
+
 def test_rows_take_the_newest_artifact_and_one_place():
     old = record("qat_w8a8", "file_bytes", 9.0, artifact="old", time="2024-01-01T00:00:00")
     elsewhere = record("fp32", "rtf", 9.0, environment={"machine": "other"}, time="2024-01-01T00:00:00")
