@@ -24,7 +24,7 @@ class Machine:
         self.advance(seconds, self.idle)
 
     def run(self) -> None:
-        self.advance(0.5, self.busy)
+        self.advance(1.0, self.busy)
 
     def advance(self, seconds: float, watts: float) -> None:
         self.now += seconds

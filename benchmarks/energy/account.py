@@ -72,7 +72,7 @@ def _drawn(meters: Sequence[Meter], why: str, span: Span, modelled: tuple[float,
 
 
 def summary(sessions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """kWh and kg CO2e of all sessions, with the factors; None and the reason where one of them has no joules, or they are known differently."""
+    """kWh and kg CO2e of all sessions, with the factors; modelled where any is; None and the reason where one of them has no joules."""
     intensity, pue = factors()["intensity"], factors()["pue"]
     kinds = sorted({str(one["known"]) for one in sessions})
     reasons = list(dict.fromkeys(str(one.get("reason", "")) for one in sessions if one["joules"] is None))

@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from .curve import Curve, NoReading, States, Times
 
-Scope = Literal["cpu", "gpu", "machine"]
+MOST = 100_000  # readings that are kept of one stretch: then every second goes, and they come half as often
 Clock = Callable[[], float]
 
 
@@ -28,14 +28,12 @@ class Span:
 
 
 class Meter(Protocol):
-    """source, title: its name in records and for people; covers: what its joules are of, and how they are told; scope: which part of the
-    machine that is; path: where it is read."""
+    """source, title: its name in records and for people; covers: what its joules are of, and how they are told; path: where it is read."""
 
     source: str
     title: str
     path: str
     covers: str
-    scope: Scope
 
     def running(self) -> AbstractContextManager[None]:
         """While it has to watch."""
@@ -64,7 +62,6 @@ class Description:
     source: str
     title: str
     covers: str
-    scope: Scope
     interval: float
     path: str = ""
 
@@ -76,7 +73,7 @@ class PolledMeter:
     """
 
     def __init__(self, words: Description, read: Callable[[], Sequence[float]], to_curve: Callable[[Times, States], Curve], clock: Clock = time.monotonic):
-        self.source, self.title, self.covers, self.scope, self.path = words.source, words.title, words.covers, words.scope, words.path
+        self.source, self.title, self.covers, self.path = words.source, words.title, words.covers, words.path
         self._interval, self._read, self._to_curve, self._clock = words.interval, read, to_curve, clock
         self._lock, self._end = threading.Lock(), threading.Event()
         self._times: list[float] = []
@@ -114,6 +111,9 @@ class PolledMeter:
             if not self._times or now > self._times[-1]:
                 self._times.append(now)
                 self._states.append(state)
+            if len(self._times) > MOST:
+                del self._times[1::2], self._states[1::2]
+                self._interval *= 2
 
     def curve(self, spans: Sequence[Span]) -> Curve:
         """See Meter."""

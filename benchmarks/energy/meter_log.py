@@ -22,7 +22,7 @@ import numpy as np
 
 from ...errors import VcompressError
 from .curve import Curve, NoReading, sampled
-from .meter import NoMeter, Scope, Span
+from .meter import NoMeter, Span
 
 SOURCE, TITLE = "log", "meter at the supply (log file)"
 UNIX = 1e8  # larger times are Unix seconds, smaller ones count from the meter's own beginning
@@ -151,7 +151,6 @@ class LogMeter:
     """A meter that is read when all is over. `offset`: seconds by which its clock is behind this machine's, where that is known."""
 
     source, title = SOURCE, TITLE
-    scope: Scope = "machine"
 
     def __init__(self, path: Path, offset: float | None = None):
         self._file, self._offset, self.path = path, offset, ""

@@ -38,7 +38,7 @@ def find_gpu(
         return NoMeter(source, title, f"the GPU does not tell its {what} ({error})")
     name = names[0] if isinstance(names[0], str) else names[0].decode()
     covers = f"{f'{gpus} x ' if gpus > 1 else ''}{name}, its {what} by NVML"
-    return PolledMeter(Description(source, title, covers, "gpu", interval), lambda: [read(pynvml, handle) for handle in handles], to_curve, clock)
+    return PolledMeter(Description(source, title, covers, interval), lambda: [read(pynvml, handle) for handle in handles], to_curve, clock)
 
 
 def _handle(library: Any, place: int) -> Any:

@@ -27,7 +27,7 @@ def find(command: str = "vcgencmd", clock: Clock = time.monotonic) -> PolledMete
         return NoMeter(SOURCE, TITLE, f"{command} pmic_read_adc tells no currents, which only a Raspberry Pi 5 has ({_first_line(error)})")
     rails = len(_rails(text))
     covers = f"{rails} rails of the board, without the losses of its PMIC and without USB, by vcgencmd"
-    return PolledMeter(Description(SOURCE, TITLE, covers, "machine", INTERVAL), lambda: (power(_ask(command)),), sampled, clock)
+    return PolledMeter(Description(SOURCE, TITLE, covers, INTERVAL), lambda: (power(_ask(command)),), sampled, clock)
 
 
 def power(text: str) -> float:

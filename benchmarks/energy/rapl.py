@@ -49,7 +49,7 @@ def find(root: Path = Path("/"), clock: Clock = time.monotonic) -> PolledMeter |
     kinds = " and ".join({"package": "CPU package", "dram": "memory"}[name] for name in dict.fromkeys(names))
     covers = f"{kinds} ({len(there)} package{'s' * (len(there) > 1)}), RAPL through pyJoules"
     ranges = [_range(Path(file)) for file in device._api_file_names]
-    return PolledMeter(Description(SOURCE, TITLE, covers, "cpu", INTERVAL, path), device.get_energy, partial(counted, joules=1e-6, ranges=ranges), clock)
+    return PolledMeter(Description(SOURCE, TITLE, covers, INTERVAL, path), device.get_energy, partial(counted, joules=1e-6, ranges=ranges), clock)
 
 
 @contextmanager

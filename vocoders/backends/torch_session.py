@@ -101,7 +101,8 @@ class TorchSession:
             torch.set_num_threads(self._threads)
             return
         precision = "tf32" if self._variant.precision == "tf32" else "ieee"
-        for place in (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn):
+        backends: Any = torch.backends  # its stubs lack these
+        for place in (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn):
             place.fp32_precision = precision
         torch.backends.cudnn.benchmark = True
 
