@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FAMILIES := melgan hifigan diffwave
 BENCH_RECIPES := fp32,static_w8a8,control_qat_w8a8,qat_w8a8,folded_fp32,folded_static_w8a8
 
-.PHONY: demo test test-page test-mcu bench lint clean
+.PHONY: demo test test-page test-mcu test-pi bench lint clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed-all
@@ -29,6 +29,12 @@ test-mcu: $(VENV)/.installed-test
 test-page: $(VENV)/.installed-test
 	(command -v chromium || command -v chromium-browser || command -v google-chrome) >/dev/null || $$(command -v sudo) apt-get install -y --no-install-recommends chromium
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m page tests/page
+
+# Emulated Raspberry Pis, from Debian's packages: those it needs are installed as root or through sudo. Run it as root: the tests over ssh need chroot
+# and binfmt_misc, and are skipped for others. About a quarter of an hour.
+test-pi: $(VENV)/.installed-test
+	$(BIN)/python -m vcompress.targets.userlands.install
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m pi -n 2 --dist loadfile tests/pi
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
