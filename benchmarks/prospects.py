@@ -55,7 +55,7 @@ class Prospect:
 
     def reason(self, metric: str) -> str:
         """Why a metric has no value."""
-        return next((record.reason for record in self.figures.get(metric, ()) if record.reason), "no figure was recorded")
+        return next((record.reason for record in self.figures.get(metric, ()) if record.reason), "has not been taken there")
 
     @property
     def fits(self) -> Fits:

@@ -14,8 +14,9 @@ OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Wh
 def pareto(out: OutOption = None, workspace: WorkspaceOption = RUNS, json: JsonOption = False) -> None:
     """Make the page: quantized against fp32.
 
-    Fronts of quality against size, RTF and energy, the key table, players and spectrograms, method and environment, from the
-    records of a workspace alone: report.html (one file, offline), pareto.csv and pareto.png.
+    The verdict in a line, the key table, fronts of any two objectives and all at once, what compression bought, targets, sensitivity,
+    players and spectrograms, method and environment, from the records of a workspace alone: report.html (one file, offline),
+    pareto.csv and pareto.png. Beside every figure stands how it is known.
 
     \b
     Examples: vcompress pareto

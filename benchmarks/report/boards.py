@@ -6,7 +6,7 @@ from typing import Any
 
 from ...targets.profile import built_in, find_profile
 from ..columns import BY_METRIC, column_of
-from ..prospects import MEMORIES, NAMES, Prospect, Span, Target
+from ..prospects import MEMORIES, Prospect, Span, Target
 from ..rows import recipe_rank, recipe_word
 from ..table import ABSENT, Cell, Heading, Line, Table
 from ..verdict import Outcome
@@ -47,6 +47,8 @@ def _summary(target: Target) -> str:
     fast = sum(prospect.speed == "real time" for prospect in fitting)
     doubt = sum(prospect.speed == "real time in doubt" for prospect in fitting)
     beside = f", {doubt} perhaps" if doubt else ""
+    if target.other:
+        return f"{fast} of {len(target.prospects)} artifacts run in real time{beside}."
     return f"Of {len(target.prospects)} artifacts {len(fitting)} fit as far as is known; {fast} of these in real time{beside}."
 
 
@@ -57,7 +59,7 @@ def _table(target: Target) -> Table:
     others = [*energy, *metrics]
     units = {metric: next(prospect.figures[metric][0].unit for prospect in target.prospects if metric in prospect.figures) for metric in others}
     headings = [
-        *(Heading(NAMES[memory], "of what there is", BY_METRIC[f"{memory}_bytes"].meaning) for memory in held),
+        *(Heading(column.label, "of what there is", column.meaning) for column in (BY_METRIC[f"{memory}_bytes"] for memory in held)),
         Heading("RTF", "↓", BY_METRIC["rtf"].meaning),
         *(Heading(column.label, column.unit, column.meaning) for column in (column_of(metric, units[metric]) for metric in others)),
         Heading("Verdict"),
