@@ -3,7 +3,9 @@
 import base64
 import io
 import json
+import os
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +15,11 @@ from board_shells import PYTHON, SSHD, CutShell, LocalShell, LyingShell, sshd
 from conftest import CommandLine
 from tiny_bench import diffusion, gan, write_clips
 
-from vcompress.benchmarks.bench import bench
+from vcompress.benchmarks.bench import FAMILIES, bench
 from vcompress.benchmarks.metrics import METRICS
 from vcompress.benchmarks.records import Record, read_records
 from vcompress.benchmarks.remote.answers import LINE, Asked, environment_of, longest_line, read_answers, waveform_of
-from vcompress.benchmarks.remote.bench import Wish, bench_on_board, prepare
+from vcompress.benchmarks.remote.bench import HERE, Wish, bench_on_board, prepare
 from vcompress.benchmarks.remote.board import WHAT_TO_DO, Board, Here
 from vcompress.benchmarks.remote.bundle import Item, artifact_item, code_item
 from vcompress.benchmarks.remote.on_board import HOME, MARK
@@ -128,6 +130,17 @@ def test_what_goes_to_a_board_is_named_by_its_content(tmp_path: Path) -> None:
     assert code.name == code_item().name
     assert not [path for path in code.files if "weights" in path or "tests/" in path or "__pycache__" in path]
     assert {"vcompress/benchmarks/remote/worker.py", "vcompress/targets/profiles/rpi-4b.toml", "vcompress/errors.py"} <= set(code.files)
+
+
+def test_every_family_that_a_board_measures_is_complete_there_and_starts_without_torch(tmp_path: Path) -> None:
+    for name, path in code_item().files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(path if isinstance(path, bytes) else path.read_bytes())
+    modules = ["remote.worker", *(family for family in FAMILIES if family not in HERE)]
+    lines = [f"import vcompress.benchmarks.{module}" for module in modules]
+    lines += ["import sys, vcompress", f"sys.exit('torch' in sys.modules or not vcompress.__file__.startswith({str(tmp_path)!r}))"]
+    done = subprocess.run([PYTHON, "-P", "-c", "\n".join(lines)], env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_bundle_stays_below_the_boards_folder(tmp_path: Path) -> None:
