@@ -23,6 +23,7 @@ from vcompress.benchmarks.remote.bench import HERE, Wish, bench_on_board, prepar
 from vcompress.benchmarks.remote.board import WHAT_TO_DO, Board, Here
 from vcompress.benchmarks.remote.bundle import Item, artifact_item, code_item
 from vcompress.benchmarks.remote.on_board import HOME, MARK
+from vcompress.benchmarks.remote.worker import plain
 from vcompress.benchmarks.subject import BenchSettings
 from vcompress.errors import VcompressError
 from vcompress.runtime.artifact import Artifact
@@ -199,6 +200,13 @@ def test_a_record_that_was_not_asked_for_is_refused(honest, changes: dict[str, o
     with pytest.raises(VcompressError) as refused:
         asked.record({"record": {**record, **changes}}, machine, "now")
     assert str(refused.value).isprintable() and "pi@board sent a record" in str(refused.value)
+
+
+def test_a_board_tells_in_plain_lines(honest) -> None:
+    artifact, record, machine = honest
+    asked = Asked("pi@board", {artifact.identity: artifact.manifest}, "onnxruntime", LABEL)
+    said = {**record, "value": None, "reason": "no\ncounter\x1b[0m " + "x" * 5000, "metric": "energy_net", "samples": [-0.5]}
+    assert asked.record({"record": plain(said)}, machine, "now").reason.startswith("no counter [0m xxx")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ CHATTER = 1 << 20  # bytes of all else that a login may print
 MOST_ANSWERS = 100_000
 MOST_SAMPLES = 10_000  # single values behind a figure
 TEXT, WORDS = 1000, 100  # characters of a text, entries of a dictionary
+SIGNED = "energy"  # metrics that can be below 0: what is left when the idle draw is taken away
 _NAME = re.compile(r"[A-Za-z0-9_ .-]{1,64}")
 Document = dict[str, Any]
 
@@ -92,7 +93,8 @@ class Asked:
             return False
         named = (record.name, record.family, record.size, record.recipe) == (manifest.name, manifest.family, manifest.size, manifest.recipe)
         numbers = [number for number in (record.value, record.window, record.spread, *record.samples) if number is not None]
-        possible = all(math.isfinite(number) and number >= 0 for number in numbers) and len(record.samples) <= MOST_SAMPLES
+        signed = record.metric.startswith(SIGNED)
+        possible = all(math.isfinite(number) and (signed or number >= 0) for number in numbers) and len(record.samples) <= MOST_SAMPLES
         return named and possible and not record.clips and record.known != PUBLISHED and bool(_NAME.fullmatch(record.metric))
 
 

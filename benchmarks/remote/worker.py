@@ -24,10 +24,12 @@ from ...runtime.artifact import Artifact
 from ...runtime.backends import load
 from ...runtime.files import replacing
 from ...runtime.synthesis import synthesize
+from ...targets.board import printable
 from ..bench import bench
 from ..environment import environment
 from ..records import Record
 from ..subject import BenchSettings
+from .answers import TEXT
 from .bundle import MEL
 from .on_board import answer
 
@@ -44,7 +46,7 @@ def main() -> None:
         answers = Answers(sys.__stdout__)
         try:
             with alone(answers):
-                answers("machine", environment=environment())
+                answers("machine", environment=plain(environment()))
                 DUTIES[asked.pop("do")](answers, **asked)
             answers("done")
         except VcompressError as error:
@@ -97,7 +99,7 @@ def figures(answers: Answers, artifacts: list[str], settings: dict[str, Any], ag
 
     def tell(record: Record, done: int, total: int) -> None:
         told.add(record.key)
-        answers("record", done=done, total=total, record=json.loads(record.to_line()))
+        answers("record", done=done, total=total, record=plain(json.loads(record.to_line())))
 
     def progress(done: int, total: int, what: str, record: Record | None) -> None:
         if record is None:
@@ -109,6 +111,15 @@ def figures(answers: Answers, artifacts: list[str], settings: dict[str, Any], ag
     for record in found:
         if record.key not in told:  # it stood here from an earlier bench
             tell(record, len(found), len(found))
+
+
+def plain(value: Any) -> Any:
+    """A JSON value whose texts are single lines without control characters: what a library or a kernel says may be otherwise, and the desk refuses it."""
+    if isinstance(value, str):
+        return printable(value, TEXT)
+    if isinstance(value, dict):
+        return {key: plain(entry) for key, entry in value.items()}
+    return [plain(entry) for entry in value] if isinstance(value, list) else value
 
 
 def audio(answers: Answers, artifact: str, mels: str, count: int, backend: str, threads: int, seed: int) -> None:
