@@ -2,12 +2,11 @@
 
 import ctypes
 import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from vcompress.export.c.reference.fixed_point import Q15
 SOURCE = Path(vcompress.__file__).parent / "export/c/source"
 WARNINGS = "-std=c99 -pedantic -Wall -Wextra -Wconversion -Werror".split()
 SANITIZERS = "-g -fsanitize=address,undefined -fno-sanitize-recover=all".split()
-SANITIZED = "VCOMPRESS_TEST_SANITIZED"  # set in the process that runs under the sanitizers
+SANITIZED = "VCOMPRESS_TEST_SANITIZED"  # the library, in the process that runs under the sanitizers
 DTYPES = {8: np.int8, 16: np.int16}
 INT16, INT32, INT64, UINT8, UINT16, POINTER = ctypes.c_int16, ctypes.c_int32, ctypes.c_int64, ctypes.c_uint8, ctypes.c_uint16, ctypes.c_void_p
 
@@ -47,17 +46,21 @@ ISTFTFacts = structure(
 )
 
 
+def compiled(folder: Path, *flags: str) -> Path:
+    """The kernels compiled into a shared library by the machine's own compiler."""
+    made = folder / "kernels.so"
+    files = [str(SOURCE / name) for name in ("vc_conv.c", "vc_rows.c", "vc_istft.c")]
+    subprocess.run(["cc", *WARNINGS, *flags, "-O2", "-shared", "-fPIC", "-o", str(made), *files], check=True)
+    return made
+
+
 @cache
 def library() -> ctypes.CDLL:
-    """Compiled once a process, with the machine's own compiler."""
-    compiler = shutil.which("cc")
-    assert compiler is not None
-    made = Path(mkdtemp()) / "kernels.so"
-    sanitizers = SANITIZERS if SANITIZED in os.environ else []
-    files = [str(SOURCE / name) for name in ("vc_conv.c", "vc_rows.c", "vc_istft.c")]
-    unsanitized = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-    subprocess.run([compiler, *WARNINGS, *sanitizers, "-O2", "-shared", "-fPIC", "-o", str(made), *files], check=True, env=unsanitized)
-    return ctypes.CDLL(str(made))
+    """Compiled once a process; in the process under the sanitizers, what it was given."""
+    if SANITIZED in os.environ:
+        return ctypes.CDLL(os.environ[SANITIZED])
+    with TemporaryDirectory() as folder:
+        return ctypes.CDLL(str(compiled(Path(folder))))
 
 
 def address(array: np.ndarray) -> int:

@@ -186,11 +186,16 @@ def test_what_cannot_be_proven_is_refused(make: object, words: str) -> None:
 
 @needs_cc
 @pytest.mark.skipif(c_kernels.SANITIZED in os.environ, reason="this process is the one under the sanitizers")
-def test_kernels_are_clean_under_the_address_and_undefined_behaviour_sanitizers() -> None:
+def test_kernels_are_clean_under_the_address_and_undefined_behaviour_sanitizers(tmp_path: Path) -> None:
     found = subprocess.run(["cc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True).stdout.strip()
     if not Path(found).is_absolute():
         pytest.skip("libasan is not installed")
-    environment = os.environ | {c_kernels.SANITIZED: "1", "LD_PRELOAD": found, "ASAN_OPTIONS": "detect_leaks=0", "PYTEST_ADDOPTS": "-p no:cacheprovider"}
+    environment = os.environ | {
+        c_kernels.SANITIZED: str(c_kernels.compiled(tmp_path, *c_kernels.SANITIZERS)),
+        "LD_PRELOAD": found,
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "PYTEST_ADDOPTS": "-p no:cacheprovider",
+    }
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-n0", *map(str, sorted(Path(__file__).parent.glob("test_c_[ki]*.py")))],
         env=environment,

@@ -6,15 +6,29 @@
 
 #if defined(__GNUC__)
 #define VC_INLINE static inline __attribute__((always_inline))
-#define VC_RARE static __attribute__((noinline, unused))
+#define VC_NOINLINE static __attribute__((noinline, unused))
 #else
 #define VC_INLINE static inline
-#define VC_RARE static inline
+#define VC_NOINLINE static inline
 #endif
 
 #define VC_BEYOND ((int32_t)1 << 30) /* what lies beyond every clamp, and to which a zero point can be added */
 
 VC_INLINE int32_t vc_clamp(int32_t x, int16_t low, int16_t high) { return x < low ? low : x > high ? high : x; }
+
+/* The clamp of 8 or 16 bits in one instruction, where there is one. */
+#if defined(__ARM_FEATURE_SAT)
+#define VC_HAS_SATURATE 1
+#define VC_SATURATE(x, bits) \
+    __extension__({ \
+        int32_t saturated; \
+        __asm__("ssat %0, %1, %2" : "=r"(saturated) : "I"(bits), "r"(x)); \
+        saturated; \
+    })
+#else
+#define VC_HAS_SATURATE 0
+#define VC_SATURATE(x, bits) (x)
+#endif
 
 #if defined(__AVR__)
 
@@ -44,7 +58,7 @@ VC_INLINE int32_t vc_multiply_high(int32_t x, int32_t m) { return (int32_t)(((in
 #endif
 
 /* (x * m + 2^(s-1)) >> s, cut off at VC_BEYOND. From s = 33 on, which is for factors below 1/4, the lower half of the product has no part in it. */
-VC_RARE int32_t vc_q31_below_33(int32_t x, int32_t m, uint8_t s)
+VC_NOINLINE int32_t vc_q31_below_33(int32_t x, int32_t m, uint8_t s)
 {
     int64_t y = ((int64_t)x * m + ((int64_t)1 << (s - 1))) >> s;
     return y > VC_BEYOND ? VC_BEYOND : y < -VC_BEYOND ? -VC_BEYOND : (int32_t)y;
@@ -52,12 +66,17 @@ VC_RARE int32_t vc_q31_below_33(int32_t x, int32_t m, uint8_t s)
 
 VC_INLINE int32_t vc_q31(int32_t x, int32_t m, uint8_t s)
 {
+#if defined(__AVR__)
     return s > 32 ? vc_halved(vc_multiply_high(x, m), (uint8_t)(s - 32)) : vc_q31_below_33(x, m, s);
+#else
+    const int32_t shift = s - 33;
+    return shift < 0 ? vc_q31_below_33(x, m, s) : ((vc_multiply_high(x, m) >> shift) + 1) >> 1;
+#endif
 }
 
 /* (y * m + 2^(s-1)) >> s of y = (x + 2^(p-1)) >> p, |y| < 2^15. */
 #if defined(__AVR__)
-VC_RARE int32_t vc_q15_below_16(int32_t x, uint8_t p, int16_t m, uint8_t s) { return vc_halved((int32_t)(int16_t)(p ? vc_halved(x, p) : x) * m, s); }
+VC_NOINLINE int32_t vc_q15_below_16(int32_t x, uint8_t p, int16_t m, uint8_t s) { return vc_halved((int32_t)(int16_t)(p ? vc_halved(x, p) : x) * m, s); }
 VC_INLINE int32_t vc_q15(int32_t x, uint8_t p, int16_t m, uint8_t s) { return s < 16 ? vc_q15_below_16(x, p, m, s) : vc_q15_from_16(x, p, m, s); }
 #else
 VC_INLINE int32_t vc_q15(int32_t x, uint8_t p, int16_t m, uint8_t s) { return vc_halved((int32_t)(int16_t)(p ? vc_halved(x, p) : x) * m, s); }

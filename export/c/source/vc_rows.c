@@ -64,7 +64,12 @@ OF_ONE(vc_rescale_s16_s16, int16_t, int16_t)
 
 void vc_table_s8_s8(vc_flash_t table, const int8_t *x, int8_t *out, uint16_t n)
 {
-    for (; n > 0; n--, x++, out++) *out = vc_flash_s8(table, (uint16_t)(*x + 128));
+#if defined(__AVR__)
+    for (; n > 0; n--, x++, out++) *out = vc_flash_s8(table, (uint8_t)(*x + 128));
+#else
+    const int8_t *const middle = (const int8_t *)table + 128;
+    for (; n > 0; n--) *out++ = middle[*x++];
+#endif
 }
 
 void vc_table_s8_s16(vc_flash_t table, const int8_t *x, int16_t *out, uint16_t n)
