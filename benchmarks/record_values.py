@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 DEEPEST = 4  # of lists and objects in `settings`
 LARGEST = 2**63 - 1  # what other programs' integers hold
@@ -25,7 +25,7 @@ def fits(name: str, value: Any) -> bool:
     return is_text(value)
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether it is a number that a float can hold; True and False are none."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False

@@ -123,8 +123,10 @@ def quality_table(rows: Sequence[Row]) -> Table:
 
 
 def cost_table(rows: Sequence[Row]) -> Table:
-    """Bytes by kind, processor time, memory and what is executed."""
-    shown = ("weight_bytes", "scale_bytes", "bias_bytes", "graph_bytes", "cpu_seconds_per_second", "peak_memory", "executed_gflops_per_second")
+    """Bytes by kind, processor time, memory, what is executed and how well the machine is used, energy with and without idle."""
+    size = ("weight_bytes", "scale_bytes", "bias_bytes", "graph_bytes", "peak_memory", "peak_activation_bytes", "peak_device_memory")
+    speed = ("cpu_seconds_per_second", "core_hour_ratio", "executed_gflops_per_second", "macs_reached", "peak_share")
+    shown = (*size, *speed, "energy_above_idle", "energy_per_utterance", "idle_power")
     columns = [column for column in COLUMNS if column.metric in shown and any(row.figure(column.metric) for row in rows)]
     return _table("Costs in full", rows, [(_heading(column), _maker(column)) for column in columns])
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..runtime.workspace import RUN
 from .figure import Figure, Planned
+from .record_values import is_number
 from .records import KNOWN
 from .subject import Subject
 
@@ -22,7 +23,7 @@ def plan(subject: Subject) -> Iterator[Planned]:
     told = facts if facts.get("known") in KNOWN else {}
     for metric, (name, unit) in METRICS.items():
         value = told.get(name)
-        good = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+        good = is_number(value) and 0 <= value < float("inf")
         covers = f"{told.get('covers', '')}; PUE {told.get('pue')}, {told.get('intensity')} kg CO2e/kWh"
         reason = "" if good else str(told.get("reason") or UNTOLD)
         yield Planned(metric, unit, covers, partial(Figure, value), missing=reason, known=str(told.get("known", "measured")))

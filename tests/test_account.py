@@ -73,6 +73,16 @@ def test_a_session_that_is_lost_leaves_the_sum_absent(machine: Machine) -> None:
     assert summed["kwh"] is None and "ended before" in summed["reason"] and "not known" in account.words(summed)
 
 
+@pytest.mark.parametrize("energy", [3, [], {}, {"sessions": 3}, {"sessions": [{}]}, {"sessions": [{"joules": -1, "known": "measured", "covers": "x"}]}])
+def test_sessions_that_are_damaged_count_as_lost(energy: object) -> None:
+    assert account.sessions_of(energy) == [account.LOST] and account.sessions_of(None) == []
+
+
+def test_sessions_come_back_as_they_were_written(machine: Machine) -> None:
+    sessions = [account.LOST, *drawn(machine, [rapl.find(machine.root, machine.clock)])]
+    assert account.sessions_of(json.loads(json.dumps({"sessions": sessions}))) == sessions
+
+
 def test_what_ends_early_is_kept_all_the_same(machine: Machine) -> None:
     kept: list[dict] = []
     with pytest.raises(RuntimeError), account.session(0, "", kept.append, [rapl.find(machine.root, machine.clock)]):

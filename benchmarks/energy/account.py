@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from ..carbon import JOULES_PER_KWH, carbon, factors
+from ..record_values import is_number
 from ..records import MEASURED, MODELLED
 from . import model
 from .curve import NoReading
@@ -39,6 +40,21 @@ def session(gpus: int, power_of: str, keep: Callable[[Session], None], sources: 
         finally:
             stack.close()
             keep(_drawn(meters, why, Span(start, time.monotonic()), modelled))
+
+
+def sessions_of(energy: Any) -> list[Session]:
+    """The sessions that a run has written down; where that is damaged, one that is lost."""
+    if energy is None:
+        return []
+    sessions = energy.get("sessions") if isinstance(energy, dict) else None
+    return list(sessions) if isinstance(sessions, list) and all(map(_is_session, sessions)) else [LOST]
+
+
+def _is_session(one: Any) -> bool:
+    if not isinstance(one, dict) or one.get("known") not in (MEASURED, MODELLED):
+        return False
+    joules = one.get("joules", "")
+    return joules is None or (is_number(joules) and 0 <= joules < float("inf") and isinstance(one.get("covers"), str))
 
 
 def whole(sources: Sequence[Meter | NoMeter], gpus: int) -> tuple[list[Meter], str]:
