@@ -25,6 +25,7 @@ from vcompress.export.c.reading import read_program
 from vcompress.export.c.reference.executor import quantize_mel, run_streaming, run_whole, waveform
 from vcompress.export.c.streaming import stream
 from vcompress.runtime.backends import load
+from vcompress.runtime.backends.onnxruntime_cpu import open_session
 from vcompress.runtime.synthesis import synthesize
 
 FAMILIES = ("melgan", "hifigan", "vocos")
@@ -83,6 +84,65 @@ def test_a_state_is_what_the_step_before_gave() -> None:
         state = curve[index] + (((curve[index + 1] - curve[index]) * fraction + 128) >> 8)
         expected.append(int(np.floor((90 * state[0] - 70 * state[1] + 5) * 0.004 + 0.5)))
     assert np.abs(run_streaming(lowered, stream(made), mel) - np.array(expected)).max() <= 1
+
+
+def recurrent_graph(path: Path) -> None:
+    """A gated step on 16-bit states: gate = sigmoid(W mel), new = state + gate (tanh(V mel) - state), as a QDQ graph whose states are integers."""
+    rng = np.random.default_rng(0)
+    sixteen, eight = ("unit", "zero16"), ("mel_scale", "zero8")
+    constants = {"mel_scale": np.float32(0.05), "zero8": np.uint8(120), "unit": np.float32(2.0**-15), "wide": np.float32(2.0**-13), "zero16": np.int16(0)}
+    nodes = [helper.make_node("QuantizeLinear", ["mel", *eight], ["mel_q"]), helper.make_node("DequantizeLinear", ["mel_q", *eight], ["mel_d"])]
+    nodes.append(helper.make_node("DequantizeLinear", ["older", *sixteen], ["state"]))
+
+    def quantized(name: str, scale: str = "unit") -> None:
+        nodes.append(helper.make_node("QuantizeLinear", [name, scale, "zero16"], [f"{name}_q"]))
+        nodes.append(helper.make_node("DequantizeLinear", [f"{name}_q", scale, "zero16"], [f"{name}_d"]))
+
+    for name in ("w", "v"):
+        constants |= {f"{name}_weight": rng.integers(-127, 128, (4, 3, 1)).astype(np.int8), f"{name}_scale": np.full(4, 0.01, np.float32)}
+        nodes.append(helper.make_node("DequantizeLinear", [f"{name}_weight", f"{name}_scale"], [f"{name}_float"], axis=0))
+        nodes.append(helper.make_node("Conv", ["mel_d", f"{name}_float"], [f"{name}_sum"]))
+        quantized(f"{name}_sum", "wide")
+    for operator, inputs, name in (
+        ("Sigmoid", ["w_sum_d"], "gate"),
+        ("Tanh", ["v_sum_d"], "candidate"),
+        ("Sub", ["candidate_d", "state"], "difference"),
+        ("Mul", ["gate_d", "difference_d"], "update"),
+        ("Add", ["state", "update_d"], "new"),
+    ):
+        nodes.append(helper.make_node(operator, inputs, [name]))
+        quantized(name, "wide" if name == "difference" else "unit")
+    constants |= {"head": rng.integers(-127, 128, (1, 4, 1)).astype(np.int8), "head_scale": np.array([0.003], np.float32)}
+    nodes.append(helper.make_node("DequantizeLinear", ["head", "head_scale"], ["head_float"], axis=0))
+    nodes.append(helper.make_node("Conv", ["new_d", "head_float"], ["head_sum"]))
+    nodes.append(helper.make_node("Tanh", ["head_sum"], ["waveform"]))
+    nodes.append(helper.make_node("Reshape", ["new_q", "shape"], ["newer"]))
+    constants["shape"] = np.array([1, 4, 1], np.int64)
+    ports = [
+        helper.make_tensor_value_info(name, kind, [1, channels, 1])
+        for name, kind, channels in (
+            ("mel", TensorProto.FLOAT, 3),
+            ("older", TensorProto.INT16, 4),
+            ("waveform", TensorProto.FLOAT, 1),
+            ("newer", TensorProto.INT16, 4),
+        )
+    ]
+    tensors = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "step", ports[:2], ports[2:], tensors)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), path)
+
+
+def test_a_recurrent_step_with_16_bit_states_runs_as_the_onnx_graph_does(tmp_path: Path) -> None:
+    path = tmp_path / "step.onnx"
+    recurrent_graph(path)
+    made = read_program(path, "step", {"name": "feed_forward"}, 16000, 1, {"older": "newer"})
+    mel = np.random.default_rng(1).uniform(-5, 5, (3, 40)).astype(np.float32)
+    samples = run_streaming(lower(made, "q31"), stream(made), quantize_mel(made, mel))
+    session, state, expected = open_session(path), np.zeros((1, 4, 1), np.int16), []
+    for column in mel.T:
+        waveform, state = session.run(["waveform", "newer"], {"mel": column[None, :, None], "older": state})
+        expected.append(float(np.asarray(waveform).reshape(())))
+    assert np.ptp(expected) > 0.3 and np.abs(samples / 32768 - expected).max() < 2e-3  # int8 weights of the head, curves of 257 values
 
 
 def test_delays_keep_branches_in_step_and_no_row_is_kept_for_nothing() -> None:

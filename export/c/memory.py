@@ -73,7 +73,8 @@ def lay_out(streaming: Streaming) -> Memory:
             places[index] = keep(f"{streaming.rows[index]} rows of {tensor.name}", tensor.row_bytes * streaming.rows[index])
     buffers: list[Buffer] = []
     wanted: list[tuple[str, int]] = []
-    for home in sorted(set(homes) - places.keys()):
+    written = {step.output for step in program.steps}
+    for home in sorted({homes[index] for index in written} - places.keys()):
         first, last = _lifetime(streaming, {i for i in range(len(homes)) if homes[i] == home}, moments)
         buffers.append(Buffer(program.tensors[home].name, program.tensors[home].row_bytes, first, last, program.tensors[home].bits // 8))
         wanted.append(("tensor", home))
@@ -90,7 +91,8 @@ def lay_out(streaming: Streaming) -> Memory:
     found = {key: Place(Home.ARENA, offset) for key, offset in zip(wanted, arena.offsets, strict=True)}
     places |= {index: spot for (kind, index), spot in found.items() if kind == "tensor"}
     outside, work = ({index: spot for (kind, index), spot in found.items() if kind == name} for name in ("outside", "work"))
-    return Memory(tuple(places[home] for home in homes), outside, work, overlaps, state, arena, tuple(buffers), tuple(kept))
+    nowhere = Place(Home.ARENA)  # a state is its output's tensor: the one that was read for its input has no rows
+    return Memory(tuple(places.get(home, nowhere) for home in homes), outside, work, overlaps, state, arena, tuple(buffers), tuple(kept))
 
 
 def execution_order(streaming: Streaming) -> list[tuple[int, Step]]:

@@ -36,8 +36,10 @@ class Reader:
         assert value.name is not None
         shape = self.lengths.shapes[value.name]
         first, second = shape[-1] if len(shape) > 2 else (1, 1)
+        if first == second == 1:  # a step of a recurrent network: a row each call
+            return 1, 0
         rate, rest = divmod(second - first, LENGTHS[1] - LENGTHS[0])
-        if rest or (rate == 0 and first != 1):
+        if rest or rate == 0:
             raise VcompressError(f"A tensor of {first} rows for {LENGTHS[0]} frames ({value.name}) does not follow the frames; export to ONNX only.")
         return rate, first - rate * LENGTHS[0]
 
@@ -83,7 +85,10 @@ class Reader:
         return replace(place, scale=scale)
 
     def integers(self, value: ir.Value, node: ir.Node) -> View:
-        """What an integer tensor is."""
+        """What an integer tensor is; one that goes into the graph is what its first reader takes it for."""
+        if value.is_graph_input() and value.name not in self.places:
+            scale, zero_point, bits = quantization(node)
+            self.places[value.name or ""] = self.tensor(value.name or "", self.channels(value), self.rows(value), bits, scale, zero_point)
         if value.name not in self.places:
             raise VcompressError(f"{described(node)} reads a constant or a tensor out of order, which the C code cannot; export to ONNX only.")
         return self.places[value.name]
@@ -128,6 +133,7 @@ def read_program(path: Path, name: str, sampler: Mapping[str, Any], sample_rate:
     reader = read_graph(model, lengths, states or {})
     read_output = _spectrum if sampler["name"] == "istft" else _waveform
     output = read_output(reader, model, hop)
+    _close_states(reader, model)
     return Program(name, sample_rate, hop, _trimmed(reader, output), tuple(reader.steps), _input(reader, model), output, tuple(reader.notes))
 
 
@@ -188,6 +194,24 @@ def _input(reader: Reader, model: ir.Model) -> int:
     if len(mels) != 1 or found[0] is None:
         raise VcompressError("The graph has not one quantized input, the mel, which the C code begins with; export to ONNX only.")
     return found[0].tensor
+
+
+def _close_states(reader: Reader, model: ir.Model) -> None:
+    """Who reads a state reads what its output was a row before."""
+    for name, output in reader.states.items():
+        given, made = reader.places.get(name), _port(reader, model, output)
+        if given is None:
+            continue
+        held, kept = reader.tensors[given.tensor], reader.tensors[made.tensor]
+        if (held.channels, held.bits, held.zero_point) != (kept.channels, kept.bits, kept.zero_point) or made != View(
+            made.tensor, kept.channels, kept.rate, made.scale, kept.extra
+        ):
+            raise VcompressError(f"The state {name} is not handed on as the integers that {output} is, which has no C form; export to ONNX only.")
+
+        def closed(view: View, given: View = given, made: View = made) -> View:
+            return replace(view, tensor=made.tensor, start=view.start - 1) if view.tensor == given.tensor else view
+
+        reader.steps = [replace(step, inputs=tuple(map(closed, step.inputs))) for step in reader.steps]
 
 
 def _port(reader: Reader, model: ir.Model, name: str) -> View:
