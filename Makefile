@@ -22,6 +22,7 @@ test: lint
 
 # The C export on simulated boards. What is missing of compilers and simulators is installed from Debian and npm, as root or through sudo.
 test-mcu: $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet --editable '.[mcu]'
 	$(BIN)/python -m vcompress.targets.simulators.install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m mcu tests/mcu
 

@@ -113,7 +113,7 @@ def _link(board: Board, profile: Profile, objects: Sequence[Path], folder: Path,
     else:
         lengths = {"TEXT_REGION_LENGTH": budgets["flash"], "DATA_REGION_ORIGIN": board.ram_origin, "DATA_REGION_LENGTH": budgets["RAM"]}
         command += [f"-Wl,--defsym=__{name}__={value}" for name, value in lengths.items()]
-    done = subprocess.run([*command, *map(str, objects)], capture_output=True, text=True, errors="replace")
+    done = subprocess.run([*command, *map(str, objects), "-lm"], capture_output=True, text=True, errors="replace")
     if done.returncode:
         ends = {"flash": board.flash_origin + budgets["flash"], "RAM": board.ram_origin + budgets["RAM"]}
         sentence = overflow(done.stderr, str(library), profile.name, budgets, ends)
