@@ -43,6 +43,13 @@ class Browser:
         os.close(commands)
         os.close(answers)
         self._number, self._rest, self._session = 0, b"", ""
+        try:
+            self._attach()
+        except BaseException:
+            self.close()
+            raise
+
+    def _attach(self) -> None:
         target = next(t for t in self.send("Target.getTargets")["targetInfos"] if t["type"] == "page")
         self._session = self.send("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -121,7 +128,9 @@ class Browser:
 
     def close(self) -> None:
         """End the browser and forget its profile."""
+        self.patience = 10.0
         try:
+            self._session = ""
             self.send("Browser.close")
             self._process.wait(10)
         except (AssertionError, OSError, subprocess.TimeoutExpired):

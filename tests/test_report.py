@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import re
+import sys
 from html.parser import HTMLParser
 
 import pytest
@@ -226,6 +227,13 @@ def test_report_of_one_figure_is_still_a_report(tmp_path):
 def test_report_without_records_says_what_to_do(tmp_path):
     with pytest.raises(VcompressError, match="run vcompress bench first"):
         write_report([], tmp_path, tmp_path, "vcompress pareto")
+    assert not list(tmp_path.iterdir())
+
+
+def test_report_without_plotly_names_the_package_and_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "plotly", None)
+    with pytest.raises(VcompressError, match=r"needs the package plotly; .* 'vcompress\[report\]'"):
+        write_report([record("fp32", "file_bytes", 1.0)], tmp_path, tmp_path, "vcompress pareto")
     assert not list(tmp_path.iterdir())
 
 

@@ -176,6 +176,14 @@ def test_two_thousand_records_are_drawn(browser: Browser, tmp_path: Path) -> Non
     assert browser.complaints == []
 
 
+def test_charts_follow_the_width_of_the_window(browser: Browser, page: Path) -> None:
+    drawn(browser, page)
+    browser.send("Emulation.setDeviceMetricsOverride", width=420, height=800, deviceScaleFactor=1, mobile=False)
+    browser.wait("document.querySelector('#chart-fronts svg.main-svg').getBoundingClientRect().width < 420")
+    browser.wait("document.documentElement.scrollWidth <= innerWidth")
+    assert browser.complaints == []
+
+
 def test_names_in_records_are_text_everywhere(browser: Browser, tmp_path: Path) -> None:
     nasty = "<b id=nasty>a</b>-<img src=x onerror=alert(1)>"
     records = [

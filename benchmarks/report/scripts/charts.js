@@ -50,7 +50,23 @@ function register(id, drawing) {
 // On paper there is no coming into sight.
 addEventListener("beforeprint", () => { if (window.Plotly) for (const id of charts.keys()) if (find(id).offsetParent) draw(id); });
 
-themed.push(() => { for (const id of drawn) charts.get(id)(); });
+const redrawAll = () => { for (const id of drawn) charts.get(id)(); };
+themed.push(redrawAll);
+
+// One drawing a frame, however fast a slider or the edge of a window moves.
+const waiting = new Set();
+function later(name, work) {
+  if (waiting.has(name)) return;
+  waiting.add(name);
+  requestAnimationFrame(() => { waiting.delete(name); work(); });
+}
+
+let width = innerWidth; // a phone's bars come and go and change the height alone
+addEventListener("resize", () => {
+  if (width === innerWidth) return;
+  width = innerWidth;
+  later("resize", redrawAll);
+});
 
 // Arrow keys go from point to point; what it is shows as if it were pointed at, and is told to a screen reader.
 const place = new Map();

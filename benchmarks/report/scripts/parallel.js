@@ -71,14 +71,6 @@ function sliders() {
   }));
 }
 
-// One drawing a frame, however fast a slider moves.
-const waiting = new Set();
-function later(name, work) {
-  if (waiting.has(name)) return;
-  waiting.add(name);
-  requestAnimationFrame(() => { waiting.delete(name); work(); });
-}
-
 if (find("chart-parallel")) {
   register("chart-parallel", drawParallel);
   find("axes-shown").addEventListener("change", (event) => {
