@@ -55,6 +55,17 @@ VC_INLINE int32_t vc_multiply_high(int32_t x, int32_t m)
 VC_INLINE int32_t vc_multiply_high(int32_t x, int32_t m) { return (int32_t)(((int64_t)x * m) >> 32); }
 #endif
 
+/* (x * factor + 2^14) >> 15 */
+#if defined(__ARM_ARCH_6M__)
+VC_INLINE int32_t vc_times(int32_t x, int16_t factor)
+{
+    const int32_t upper = (x >> 16) * factor, lower = (int32_t)((uint32_t)x & 0xFFFFu) * factor;
+    return (int32_t)((uint32_t)upper << 1) + ((lower + 16384) >> 15);
+}
+#else
+VC_INLINE int32_t vc_times(int32_t x, int16_t factor) { return (int32_t)(((int64_t)x * factor + 16384) >> 15); }
+#endif
+
 #endif
 
 /* (x * m + 2^(s-1)) >> s, cut off at VC_BEYOND. From s = 33 on, which is for factors below 1/4, the lower half of the product has no part in it. */

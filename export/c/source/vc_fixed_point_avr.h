@@ -80,4 +80,30 @@ static inline int16_t vc_q15_from_16(int32_t x, uint8_t p, int16_t m, uint8_t s)
     return y;
 }
 
+/* (x * factor + 2^14) >> 15: twice the product, of which the lower two bytes are rounded away */
+static __attribute__((noinline, unused)) int32_t vc_times(int32_t x, int16_t factor)
+{
+    uint8_t low, a, b, c, d, zero;
+    __asm__("clr %[z]\n\t"
+            /* bytes 1 to 5 of the product are in low, a, b, c, d */
+            "mul %A[x],%A[f]\n\tmov %[low],r1\n\t"
+            "mul %B[x],%B[f]\n\tmov %[a],r0\n\tmov %[b],r1\n\t"
+            "mul %D[x],%A[f]\n\tmov %[c],r1\n\tadd %[b],r0\n\tadc %[c],%[z]\n\tclr %[d]\n\t"
+            "mul %D[x],%B[f]\n\tadd %[c],r0\n\tadc %[d],r1\n\t"
+            "mul %C[x],%B[f]\n\tadd %[b],r0\n\tadc %[c],r1\n\tadc %[d],%[z]\n\t"
+            "mul %C[x],%A[f]\n\tadd %[a],r0\n\tadc %[b],r1\n\tadc %[c],%[z]\n\tadc %[d],%[z]\n\t"
+            "mul %A[x],%B[f]\n\tadd %[low],r0\n\tadc %[a],r1\n\tadc %[b],%[z]\n\tadc %[c],%[z]\n\tadc %[d],%[z]\n\t"
+            "mul %B[x],%A[f]\n\tadd %[low],r0\n\tadc %[a],r1\n\tadc %[b],%[z]\n\tadc %[c],%[z]\n\tadc %[d],%[z]\n\t"
+            "clr __zero_reg__\n\t"
+            /* both were taken for unsigned */
+            "sbrs %D[x],7\n\trjmp 1f\n\tsub %[c],%A[f]\n\tsbc %[d],%B[f]\n"
+            "1:\tsbrs %B[f],7\n\trjmp 2f\n\tsub %[a],%A[x]\n\tsbc %[b],%B[x]\n\tsbc %[c],%C[x]\n\tsbc %[d],%D[x]\n"
+            "2:\tlsl %[low]\n\trol %[a]\n\trol %[b]\n\trol %[c]\n\trol %[d]\n\t"
+            "lsl %[low]\n\tadc %[a],%[z]\n\tadc %[b],%[z]\n\tadc %[c],%[z]\n\tadc %[d],%[z]\n\t"
+            : [low] "=&r"(low), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [z] "=&r"(zero)
+            : [x] "r"(x), [f] "r"(factor)
+            : "r0");
+    return (int32_t)((uint32_t)a | (uint32_t)b << 8 | (uint32_t)c << 16 | (uint32_t)d << 24);
+}
+
 #endif

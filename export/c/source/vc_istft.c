@@ -26,37 +26,26 @@ VC_INLINE uint16_t between(vc_flash_t table, uint8_t index, uint16_t fraction)
 {
     const uint16_t from = vc_flash_u16(table, index);
     const int16_t rise = (int16_t)(vc_flash_u16(table, (uint16_t)(index + 1)) - from);
-    return (uint16_t)(from + (uint16_t)(((int32_t)rise * (int16_t)fraction) >> 10));
+    return (uint16_t)(from + (uint16_t)((int16_t)(((int32_t)rise * (int16_t)fraction) >> 8) >> 2)); /* the product has 21 bits */
 }
-
-/* (x * factor + 2^14) >> 15 without 64 bits where these are dear */
-#if defined(__AVR__) || defined(__ARM_ARCH_6M__)
-static inline int32_t times(int32_t x, int16_t factor)
-{
-    const int32_t upper = (int32_t)(int16_t)(x >> 16) * factor, lower = (int32_t)(uint16_t)x * factor;
-    return (int32_t)((uint32_t)upper << 1) + ((lower + 16384) >> 15);
-}
-#else
-VC_INLINE int32_t times(int32_t x, int16_t factor) { return (int32_t)(((int64_t)x * factor + 16384) >> 15); }
-#endif
 
 /* --- one bin, 30 - 2 log2(n_fft) fractional bits --- */
 
-static void bin_of(const vc_istft *istft, const int16_t *log_magnitude, const int16_t *direction, uint16_t k, int32_t *real, int32_t *imaginary)
+static void bin_of(const vc_istft *istft, const int16_t *log_magnitude, const int16_t *direction, uint16_t half, uint16_t k, int32_t *real, int32_t *imaginary)
 {
-    const uint16_t half = (uint16_t)(1u << (istft->log2_n_fft - 1));
     const int16_t c = direction[k], s = direction[half + 1 + k];
     const int32_t loudest = (int32_t)istft->log2_n_fft << 16;
     int32_t logarithm = ((int32_t)log_magnitude[k] * istft->log_multiplier) >> istft->log_shift;
     uint32_t square = (uint32_t)((int32_t)c * c) + (uint32_t)((int32_t)s * s) + istft->shortest;
     uint8_t free = 16, shift;
-    uint16_t root, magnitude, fraction;
-    int32_t x, y;
+    uint16_t upper, root, magnitude, fraction;
+    int16_t x, y; /* the direction, of length one */
 
     for (; square < (uint32_t)1 << 30; square <<= 2) free--;
-    root = between(VC_FLASH(roots), (uint8_t)((square >> 25) - 32), (uint16_t)((uint16_t)(square >> 15) & 0x3FFu));
-    x = vc_clamp(vc_halved((int32_t)c * root, free), -32767, 32767);
-    y = vc_clamp(vc_halved((int32_t)s * root, free), -32767, 32767);
+    upper = (uint16_t)(square >> 16);
+    root = between(VC_FLASH(roots), (uint8_t)((upper >> 9) - 32), (uint16_t)(2 * (upper & 0x1FFu) + (square >> 15 & 1)));
+    x = (int16_t)vc_clamp(vc_halved((int32_t)c * root, free), -32767, 32767);
+    y = (int16_t)vc_clamp(vc_halved((int32_t)s * root, free), -32767, 32767);
 
     if (logarithm > loudest) logarithm = loudest;
     if ((2 * istft->log2_n_fft) - (logarithm >> 16) > 31) {
@@ -66,11 +55,9 @@ static void bin_of(const vc_istft *istft, const int16_t *log_magnitude, const in
     shift = (uint8_t)(2 * istft->log2_n_fft - (logarithm >> 16));
     fraction = (uint16_t)logarithm;
     magnitude = between(VC_FLASH(powers), (uint8_t)(fraction >> 10), fraction & 0x3FFu);
-    x = vc_halved((int32_t)(int16_t)x * magnitude, shift);
-    y = vc_halved((int32_t)(int16_t)y * magnitude, shift);
-    if (k & 1) x = -x, y = -y;
-    if (k == 0 || k == half) y = 0;
-    *real = x, *imaginary = y;
+    *real = vc_halved((int32_t)x * magnitude, shift);
+    *imaginary = k == 0 || k == half ? 0 : vc_halved((int32_t)y * magnitude, shift);
+    if (k & 1) *real = -*real, *imaginary = -*imaginary;
 }
 
 /* --- inverse FFT --- */
@@ -81,9 +68,8 @@ typedef struct {
 } turn;
 
 /* of 2 pi steps / n_fft, below half a turn */
-VC_INLINE turn turn_of(const vc_istft *istft, uint16_t steps)
+VC_INLINE turn turn_of(const vc_istft *istft, uint16_t quarter, uint16_t steps)
 {
-    const uint16_t quarter = (uint16_t)(1u << (istft->log2_n_fft - 2));
     turn w;
     if (steps <= quarter) {
         w.cosine = vc_flash_s16(istft->sine, (uint16_t)(quarter - steps));
@@ -111,8 +97,8 @@ static void gather(const vc_istft *istft, const int16_t *log_magnitude, const in
     for (k = 0; k <= points / 2; k++) {
         int32_t a, b, c, d, even_real, even_imaginary, difference_real, difference_imaginary, odd_real, odd_imaginary;
         int32_t *at = z + 2 * reversed(k, bits);
-        bin_of(istft, log_magnitude, direction, k, &a, &b);
-        bin_of(istft, log_magnitude, direction, (uint16_t)(points - k), &c, &d);
+        bin_of(istft, log_magnitude, direction, points, k, &a, &b);
+        bin_of(istft, log_magnitude, direction, points, (uint16_t)(points - k), &c, &d);
         even_real = a + c, even_imaginary = b - d;
         difference_real = a - c, difference_imaginary = b + d;
         if (k == 0) {
@@ -120,9 +106,9 @@ static void gather(const vc_istft *istft, const int16_t *log_magnitude, const in
         } else if (k == points / 2) {
             odd_real = -difference_imaginary, odd_imaginary = difference_real;
         } else {
-            const turn w = turn_of(istft, k);
-            odd_real = times(difference_real, w.cosine) - times(difference_imaginary, w.sine);
-            odd_imaginary = times(difference_real, w.sine) + times(difference_imaginary, w.cosine);
+            const turn w = turn_of(istft, points / 2, k);
+            odd_real = vc_times(difference_real, w.cosine) - vc_times(difference_imaginary, w.sine);
+            odd_imaginary = vc_times(difference_real, w.sine) + vc_times(difference_imaginary, w.cosine);
         }
         at[0] = even_real - odd_imaginary;
         at[1] = even_imaginary + odd_real;
@@ -154,7 +140,7 @@ static void transform(const vc_istft *istft, int32_t *z)
     }
     for (length = 8, steps = values / 8; length < values; length = (uint16_t)(length * 2), steps /= 2) {
         for (j = 0; j < length / 2; j++) { /* `length` values are half of this stage's, length / 2 points */
-            const turn w = turn_of(istft, (uint16_t)(j * steps));
+            const turn w = turn_of(istft, values / 4, (uint16_t)(j * steps));
             for (at = z + 2 * j; at < z + values; at += 2 * length) {
                 int32_t *b = at + length;
                 if (j == 0)
@@ -162,7 +148,7 @@ static void transform(const vc_istft *istft, int32_t *z)
                 else if (j == length / 4)
                     butterfly(at, b, -b[1], b[0]);
                 else
-                    butterfly(at, b, times(b[0], w.cosine) - times(b[1], w.sine), times(b[0], w.sine) + times(b[1], w.cosine));
+                    butterfly(at, b, vc_times(b[0], w.cosine) - vc_times(b[1], w.sine), vc_times(b[0], w.sine) + vc_times(b[1], w.cosine));
             }
         }
     }
@@ -170,22 +156,29 @@ static void transform(const vc_istft *istft, int32_t *z)
 
 /* --- window and overlap-add --- */
 
-VC_INLINE int32_t windowed(const vc_istft *istft, const int32_t *work, uint16_t i)
+/* both halves, which are alike */
+static void apply_window(const vc_istft *istft, int32_t *work, uint16_t half)
 {
-    const uint16_t half = (uint16_t)(1u << (istft->log2_n_fft - 1));
-    return times(work[i], vc_flash_s16(istft->window, (uint16_t)(i < half ? i : 2 * half - 1 - i)));
+    int32_t *from_start = work, *from_end = work + 2 * half - 1;
+    uint16_t i;
+    for (i = 0; i < half; i++, from_start++, from_end--) {
+        const int16_t weight = vc_flash_s16(istft->window, i);
+        *from_start = vc_times(*from_start, weight);
+        *from_end = vc_times(*from_end, weight);
+    }
 }
 
 VC_INLINE int16_t sample(const vc_istft *istft, int32_t sum) { return (int16_t)vc_clamp(vc_halved(sum, (uint8_t)(15 - istft->log2_n_fft)), -32768, 32767); }
 
 void vc_istft_frame(const vc_istft *istft, const int16_t *log_magnitude, const int16_t *direction, int32_t *work, int32_t *overlap, int16_t *out)
 {
-    const uint16_t hop = istft->hop_length, kept = (uint16_t)((1u << istft->log2_n_fft) - hop);
+    const uint16_t hop = istft->hop_length, half = (uint16_t)(1u << (istft->log2_n_fft - 1)), kept = (uint16_t)(2 * half - hop);
     uint16_t i;
     gather(istft, log_magnitude, direction, work);
     transform(istft, work);
-    for (i = 0; i < hop; i++) out[i] = sample(istft, overlap[i] + windowed(istft, work, i));
-    for (i = 0; i < kept; i++) overlap[i] = (i + hop < kept ? overlap[i + hop] : 0) + windowed(istft, work, (uint16_t)(i + hop));
+    apply_window(istft, work, half);
+    for (i = 0; i < hop; i++) out[i] = sample(istft, overlap[i] + work[i]);
+    for (i = 0; i < kept; i++) overlap[i] = (i + hop < kept ? overlap[i + hop] : 0) + work[i + hop];
 }
 
 void vc_istft_tail(const vc_istft *istft, int32_t *overlap, int16_t *out)
