@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,7 +22,7 @@ from ..environment import environment
 from ..workload import frames_of, steady_mel
 
 HEADING = "## Measured"
-SECONDS = 0.5
+SECONDS = 0.3
 TEST_PARTS = ("board and test program", "mel of the test")  # of a program, but not of a vocoder
 # (target, requantization) -> cycles or instructions a multiply-accumulate that the project asks of itself
 ASKED = {(avr, variant): bound for avr in ("atmega1280", "atmega2560") for variant, bound in (("q15", 24.0), ("q31", 27.0))}
@@ -67,7 +68,7 @@ def _costs(artifacts: Sequence[Artifact]) -> Iterator[Sequence[str]]:
     for target in boards():
         for variant in REQUANTIZATIONS:
             profile = replace(find_profile(target), requantization=variant)
-            runs = [_stack(profile), *(_run(artifact, profile) for artifact in artifacts)]
+            runs = [_stack(profile), *(_run(artifact.folder, profile) for artifact in artifacts)]
             bound = ASKED.get((target, variant))
             cells = [_judged(run.per_mac, bound) for run in runs]
             yield target, runs[0].outcome.counted, variant, *cells, "" if bound is None else f"≤ {bound:g}"
@@ -79,7 +80,7 @@ def _memory(artifact: Artifact) -> Iterator[Sequence[str]]:
     workload = workload_of(artifact, SECONDS)
     for target in boards():
         profile = find_profile(target)
-        run, predicted = _run(artifact, profile), fit(profile, workload)
+        run, predicted = _run(artifact.folder, profile), fit(profile, workload)
         flash, ram = vocoder_bytes(run, artifact)
         energy = "not known" if run.energy is None else _range(run.energy.least, run.energy.most)
         rtf = _range(run.rtf.least, run.rtf.most)
@@ -106,7 +107,9 @@ def _stack(profile: Profile) -> Simulation:
         return simulate_export(dilated_stack(profile), profile, rows(), Path(folder), second_opinion=True)
 
 
-def _run(artifact: Artifact, profile: Profile) -> Simulation:
+@cache
+def _run(place: Path, profile: Profile) -> Simulation:
+    artifact = Artifact.open(place)
     print(f"{artifact.manifest.name} on {profile.name}, {profile.requantization}", file=sys.stderr, flush=True)
     front_end = artifact.manifest.front_end
     with TemporaryDirectory() as folder:

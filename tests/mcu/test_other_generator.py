@@ -24,7 +24,7 @@ from vcompress.targets.simulators import simulate
 cli = pytest.importorskip("emx_onnx_cgen.cli")
 pytestmark = pytest.mark.mcu
 FRAMES = 6
-ROUNDED = 64  # steps of 2^-16 of the range: what roundings to 8 bits on the way may add up to
+APART = 2  # steps of 16 bits
 SHIM = """\
 #include "vcompress.h"
 #include <math.h>
@@ -79,8 +79,7 @@ def test_another_generator_gives_the_same_spectrum(tmp_path: Path) -> None:
     theirs = read_outcome(simulate(image.board.simulator, image.program), FRAMES).samples.reshape(FRAMES, 3 * bins)
     tensors = run_whole(export.library.lowered, mel.astype(np.int64))
     ours = np.concatenate([tensors[view.tensor][:FRAMES, : view.channels] for view in (magnitude, direction)], axis=1)
-    assert np.abs(theirs - ours).max() <= ROUNDED * 256 and np.abs(theirs - ours).mean() <= ROUNDED
-    assert np.corrcoef(theirs.ravel(), ours.ravel())[0, 1] > 0.9999
+    assert np.abs(theirs - ours).max() <= APART
 
 
 def pinned(artifact: Artifact, mel: np.ndarray, scale: float, zero_point: int) -> onnx.ModelProto:
