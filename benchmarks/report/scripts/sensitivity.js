@@ -14,7 +14,10 @@ function drawSensitivity() {
     if (!small) traces.push({ ...marks, x: mine.map((one) => one.cost.mel), xaxis: "x2", showlegend: false });
   });
   const room = small ? 132 : 280, letters = small ? 19 : 40;
-  const short = (name) => plain(name.length > letters ? `${name.slice(0, letters - 10)}…${name.slice(-9)}` : name);
+  const short = (whole) => {
+    const name = small ? whole.replace(/:conv1d$/, "") : whole; // what most are goes without saying where there is no room
+    return plain(name.length > letters ? `${name.slice(0, letters - 10)}…${name.slice(-9)}` : name);
+  };
   plot(id, traces, {
     margin: { l: room, r: 16, t: 28, b: 50 }, showlegend: kinds.length > 1, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
     xaxis: { domain: small ? [0, 1] : [0, 0.5], title: titled("SNR against fp32 (dB), lower costs more") },
