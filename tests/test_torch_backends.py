@@ -130,6 +130,41 @@ def test_an_exported_vocoder_sounds_as_in_onnxruntime(tmp_path: Path) -> None:
     assert snr(reference, synthesize(artifact, load("torch-cpu", artifact), MEL)) > 100
 
 
+@pytest.mark.parametrize("attributes", [{}, {"pads": [4, 2], "dilations": [2]}, {"strides": [3], "pads": [1, 1]}], ids=["plain", "dilated", "strided"])
+@pytest.mark.parametrize("zero", [np.uint8(77), np.int8(-9), np.int8(0)], ids=["uint8", "int8", "symmetric"])
+@pytest.mark.parametrize("length", [9, 50])
+def test_a_convolution_in_integers_is_exact(tmp_path: Path, attributes: dict, zero: np.ndarray, length: int) -> None:
+    draw = np.random.default_rng(0)
+    constants = {
+        "scale": np.float32(0.02), "z": np.asarray(zero), "w": draw.integers(-127, 128, (6, 4, 3)).astype(np.int8), "b": draw.normal(size=6).astype(np.float32),
+        "scales": draw.uniform(0.001, 0.01, 6).astype(np.float32),
+    }  # fmt: skip
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "scale", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "scale", "z"], ["d"]),
+        helper.make_node("DequantizeLinear", ["w", "scales"], ["wd"], axis=0),
+        helper.make_node("Conv", ["d", "wd", "b"], ["c"], **attributes),
+        helper.make_node("QuantizeLinear", ["c", "scale", "z"], ["y"]),
+    ]
+    data = draw.normal(size=(1, 4, length)).astype(np.float32)
+    path = graph_of(tmp_path / "g.onnx", nodes, constants, data)
+    network = OnnxNetwork(path, integers=True)
+    assert network.integer_convolutions == 1
+    theirs, ours = open_session(path).run(None, {"x": data})[0], network(torch.from_numpy(data))[0].numpy()
+    assert np.abs(theirs.astype(int) - ours.astype(int)).max() <= 1 and (theirs == ours).mean() > 0.98
+
+
+def test_int8_runs_the_integers_of_a_quantized_artifact_and_nothing_else(tmp_path: Path) -> None:
+    int8, fp32 = gan(tmp_path / "int8", "static_w8a8"), gan(tmp_path / "fp32")
+    session = load("torch-cpu:int8", int8)
+    assert session.environment["integer_convolutions"] == "1"
+    assert snr(synthesize(int8, load("onnxruntime", int8), MEL), synthesize(int8, session, MEL)) > 80
+    with pytest.raises(VcompressError, match="no convolutions of 8-bit data"):
+        load("torch-cpu:int8", fp32)
+    with pytest.raises(VcompressError, match="one utterance at a time"):
+        synthesize(int8, Batched(session, 2, "torch-cpu:int8"), MEL)
+
+
 def test_a_batch_gives_the_same_utterance(tmp_path: Path) -> None:
     for artifact in artifacts(tmp_path):
         session = load("torch-cpu", artifact)
@@ -148,7 +183,7 @@ def test_the_bench_times_batches_and_presets_as_figures_of_their_own(tmp_path: P
 
 
 @pytest.mark.parametrize("backend, words", [
-    ("torch-cpu:fp8", "no variant 'fp8'; give one of fp32, tf32, fp16, bf16, then one of eager"),
+    ("torch-cpu:fp8", "no variant 'fp8'; give one of fp32, tf32, fp16, bf16, int8, then one of eager"),
     ("torch-cpu:fp16:bf16", "no variant"),
     ("torch-cpu:eager:fp16", "no variant 'eager:fp16'"),
     ("torch-cpu:graphs", "CUDA graphs are of GPUs"),

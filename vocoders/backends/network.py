@@ -1,7 +1,6 @@
 """An ONNX graph as a torch module: its constants folded once, its nodes called in order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,26 +9,20 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import VcompressError
+from .integers import KIND, Node, Weights, in_integers, integer_convolution
 from .operators import KNOWN, TORCH
 
-
-@dataclass(frozen=True)
-class Node:
-    """One operator: names of its inputs ("" where one is left out) and outputs."""
-
-    kind: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    attributes: dict[str, Any]
+FUNCTIONS = {**TORCH, KIND: integer_convolution}
 
 
 class OnnxNetwork(nn.Module):
     """The graph of a file in one float type. forward: its inputs in the order of `inputs` -> its outputs in the order of `outputs`.
 
+    `integers`: convolutions of 8-bit data and weights in integers (integers.py); `integer_convolutions` are how many these are.
     Raises VcompressError where the file is no graph, or has an operator that is not in operators.py.
     """
 
-    def __init__(self, path: Path, dtype: torch.dtype = torch.float32):
+    def __init__(self, path: Path, dtype: torch.dtype = torch.float32, integers: bool = False):
         super().__init__()
         graph = _read(path)
         self.dtype = dtype
@@ -37,18 +30,28 @@ class OnnxNetwork(nn.Module):
         self.inputs = [value.name for value in graph.input if value.name not in known]
         self.outputs = [value.name for value in graph.output]
         self.nodes: list[Node] = []
+        weights: dict[str, Weights] = {}
         for node in map(_node, graph.node):
             if node.kind in KNOWN and all(name in known for name in node.inputs if name):
+                if node.kind == "DequantizeLinear" and (held := Weights.of(node, known)):
+                    weights[node.outputs[0]] = held
                 known[node.outputs[0]] = KNOWN[node.kind](*(known[name] if name else None for name in node.inputs), attributes=node.attributes)
             elif node.kind in TORCH or node.kind == "Shape":
                 self.nodes.append(node)
             else:
                 raise VcompressError(f"{path.name} has an operator {node.kind}, which torch back ends do not run yet; take --backend onnxruntime.")
+        constants: dict[str, np.ndarray] = {}
+        if integers:
+            self.nodes, constants = in_integers(self.nodes, known, weights)
+        self.integer_convolutions = sum(node.kind == KIND for node in self.nodes)
         used = {name for node in self.nodes for name in node.inputs} | set(self.outputs)
         self.known = {name: value for name, value in known.items() if name in used and not _is_float(value)}
         self._places = {name: f"k{index}" for index, name in enumerate(name for name in known if name in used and _is_float(known[name]))}
         for name, place in self._places.items():
             self.register_buffer(place, torch.from_numpy(np.array(known[name])).to(dtype))
+        for index, (name, array) in enumerate(constants.items()):
+            self._places[name] = f"i{index}"
+            self.register_buffer(self._places[name], torch.from_numpy(array))
 
     def forward(self, *inputs: Tensor) -> list[Tensor]:
         """Floats in the network's own type, integers as they are."""
@@ -56,10 +59,11 @@ class OnnxNetwork(nn.Module):
         values |= {name: getattr(self, place) for name, place in self._places.items()}
         for node in self.nodes:
             given = [values[name] for name in node.inputs]
+            results: list[Any]
             if node.kind == "Shape":
                 results = [np.array(given[0].shape[node.attributes.get("start", 0) : node.attributes.get("end")], np.int64)]
             elif any(isinstance(value, Tensor) for value in given):
-                made = TORCH[node.kind](*given, attributes=node.attributes)
+                made = FUNCTIONS[node.kind](*given, attributes=node.attributes)
                 results = made if isinstance(made, list) else [made]
             else:
                 results = [KNOWN[node.kind](*given, attributes=node.attributes)]

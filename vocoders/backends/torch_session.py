@@ -1,7 +1,7 @@
 """Sessions of torch: an artifact's graphs traced for the shapes that they are given, as they are, compiled, or captured as CUDA graphs.
 
 What runs is the artifact: its ONNX graphs, not the network they were made of. Quantized graphs compute what the integers compute, but in
-float, for torch has no integer convolutions: they are as slow as fp32, and for figures of quality alone.
+float, and are as slow as fp32, unless `int8` is asked for: then their convolutions are products of int8 matrices (integers.py).
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from ...runtime.samplers import Tensors
 from ...runtime.states import with_states
 from .network import OnnxNetwork
 
-PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16, "int8": torch.float32}
 MODES = ("eager", "compiled", "graphs")
 WARM_UP = 3  # calls before a capture, in which cuDNN chooses its algorithms
 Function = Callable[..., Sequence[Tensor]]
@@ -54,9 +54,12 @@ class TorchSession:
         self._device = torch.device(device)
         specs = artifact.manifest.graphs
         dtype = PRECISIONS[variant.precision]
-        self._networks = {name: OnnxNetwork(artifact.graph_path(name), dtype).to(self._device).eval() for name in specs}
+        integers = variant.precision == "int8"
+        self._networks = {name: OnnxNetwork(artifact.graph_path(name), dtype, integers).to(self._device).eval() for name in specs}
         self._functions: dict[Any, Function] = {}
         self.environment = {"torch": torch.__version__, "threads": str(threads), "precision": variant.precision, "mode": variant.mode}
+        if integers:
+            self.environment["integer_convolutions"] = str(self._count_integers())
         if device == "cuda":
             self.environment |= {"gpu": torch.cuda.get_device_name(), "cuda": str(torch.version.cuda)}
 
@@ -66,6 +69,8 @@ class TorchSession:
 
     def run_batch(self, graph: str, inputs: Tensors, count: int) -> Tensors:
         """As `run`, for `count` equal utterances at once, of which the first is given back."""
+        if count > 1 and self._variant.precision == "int8":
+            raise VcompressError("The product of int8 matrices makes one utterance at a time; leave out --batch, or int8.")
         network = self._networks[graph]
         given = with_states(self._artifact.manifest.graphs[graph], inputs)
         try:
@@ -85,6 +90,12 @@ class TorchSession:
             ) from None
         found = [output[0] if count > 1 else output for output in outputs]
         return {name: _array(output) for name, output in zip(network.outputs, found, strict=True)}
+
+    def _count_integers(self) -> int:
+        count = sum(network.integer_convolutions for network in self._networks.values())
+        if not count:
+            raise VcompressError(f"{self._artifact.folder} has no convolutions of 8-bit data and weights; take a quantized artifact, or leave out int8.")
+        return count
 
     @property
     def device_peak_bytes(self) -> int | None:
@@ -112,6 +123,8 @@ class TorchSession:
             network: Any = self._networks[graph]
             with quiet("torch"):
                 traced: Any = make_fx(torch.vmap(network) if count > 1 else network)(*inputs)
+                traced.graph.eliminate_dead_code()
+                traced.recompile()
                 if self._variant.mode == "compiled":
                     traced = torch.compile(traced)
                 elif self._variant.mode == "graphs":
