@@ -15,7 +15,9 @@ ArtifactsArgument = Annotated[list[Path], typer.Argument(metavar="ARTIFACT...", 
 TargetOption = Annotated[list[str], typer.Option("--target", metavar="NAME|FILE", help="A target (see: vcompress targets) or your own; may be given again.")]
 BackendOption = Annotated[
     str | None,
-    typer.Option("--backend", metavar="NAME", help="What runs it there.  [default: onnxruntime, on a 32-bit board tflite_runtime]", show_default=False),
+    typer.Option(
+        "--backend", metavar="NAME", help="What runs it there.  [default: onnxruntime; tflite_runtime on a 32-bit system, c on ARMv6]", show_default=False
+    ),
 ]
 SecondsOption = Annotated[
     float | None,

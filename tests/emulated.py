@@ -40,8 +40,8 @@ def system_of(core: str, packages: tuple[str, ...] = ()) -> tuple[Userland, Core
     return userland(found.architecture, found, packages=packages), found
 
 
-def exported(name: str, recipe: Recipe, folder: Path) -> Artifact:
-    """`vocos-nano`: with the shipped weights; `waveflow`: a tiny one with random weights. ONNX and TFLite; int8 is calibrated on babble."""
+def exported(name: str, recipe: Recipe, folder: Path, *formats: str) -> Artifact:
+    """`vocos-nano`: with the shipped weights; `waveflow`: a tiny one with random weights. int8 is calibrated on babble."""
     family, _, size = name.partition("-")
     path = shipped_checkpoint(family, size) if size else None
     checkpoint = read_checkpoint(path) if path else tiny_checkpoint(family)
@@ -50,7 +50,7 @@ def exported(name: str, recipe: Recipe, folder: Path) -> Artifact:
         prepared = PreparedVocoder(vocoder.family, vocoder.network, vocoder.trained.config)
         calibrate(prepared, make_sampler(vocoder.sampler, vocoder.front_end.hop_length), [checkpoint.front_end.mel(babble(0.25, 1))])
         table, vocoder = ScaleTable.of(prepared.graphs.values()), FoldedVocoder.of(checkpoint)
-    return write_artifact(vocoder, recipe, name, folder, table, formats=("onnx", "tflite"))
+    return write_artifact(vocoder, recipe, name, folder, table, formats=("onnx", *(formats or ("tflite",))))
 
 
 def decibels(expected: np.ndarray, found: np.ndarray) -> float:

@@ -5,6 +5,7 @@ from statistics import median
 
 from ...errors import VcompressError
 from ...targets.userlands.machines import Core, core_of
+from ...targets.userlands.program import run_program
 from ...targets.userlands.running import WARM, Run, run
 from ...targets.userlands.userland import userland
 from ...targets.workload import Workload, workload_of
@@ -29,9 +30,12 @@ def records(request: Request, on_step: OnStep) -> list[Record]:
     front_end = artifact.manifest.front_end
     seconds = request.seconds or _quick(workload_of(artifact, LONG))
     frames = max(LEAST, frames_of(front_end, seconds))
-    system = userland(core.architecture, core, on_step=on_step)
     on_step(f"{artifact.manifest.name} {artifact.manifest.recipe} on a {core.name}")
-    done = run(system, core, artifact, backend, steady_mel(front_end, frames), request.seed, request.repeats)
+    mel = steady_mel(front_end, frames)
+    if core.architecture.compiler:
+        done = run_program(core, artifact, mel, request.repeats)
+    else:
+        done = run(userland(core.architecture, core, on_step=on_step), core, artifact, backend, mel, request.seed, request.repeats)
     return list(_records(request, core, backend, done, workload_of(artifact, frames * front_end.hop_length / front_end.sample_rate)))
 
 

@@ -42,9 +42,7 @@ class CLibrarySession:
 
     def run(self, graph: str, inputs: Tensors) -> Tensors:
         """mel: float32 (1, n_mels, F) -> waveform: float32 (1, 1, hop F) in [-1, 1)."""
-        limit = 1 << (self._bits - 1)
-        steps = np.rint(inputs["mel"][0].T / np.float32(self._scale)) + self._zero_point
-        mel = np.ascontiguousarray(np.clip(steps, -limit, limit - 1).astype(np.int8 if self._bits == 8 else np.int16))
+        mel = self.integers(inputs["mel"][0])
         samples = np.empty((len(mel) + 1) * self._most, np.int16)
         self._library.vc_init()
         count = 0
@@ -53,6 +51,12 @@ class CLibrarySession:
         while made := self._library.vc_flush(samples[count:].ctypes.data_as(ctypes.c_void_p)):
             count += made
         return {"waveform": samples[None, None, :count].astype(np.float32) * np.float32(2.0**-15)}
+
+    def integers(self, mel: np.ndarray) -> np.ndarray:
+        """mel: float32 (n_mels, F) -> what the program takes: int8 or int16 (F, n_mels)."""
+        limit = 1 << (self._bits - 1)
+        steps = np.rint(mel.T / np.float32(self._scale)) + self._zero_point
+        return np.ascontiguousarray(np.clip(steps, -limit, limit - 1).astype(np.int8 if self._bits == 8 else np.int16))
 
 
 def load(artifact: Artifact, threads: int) -> CLibrarySession:

@@ -16,17 +16,18 @@ DATA = Path(__file__).with_name("machines.toml")
 class Architecture:
     """One of Debian's. packages: of Debian; wheels: requirements for pip, with the tags of `platforms`; libraries: folder of its shared libraries.
 
-    complete: whether the wheels need no others; backends: what can run an artifact there, the default first.
+    complete: whether the wheels need no others; backends: what can run an artifact there, the default first; compiler: where C is all there is.
     """
 
     name: str
     qemu: str
-    libraries: str
-    packages: tuple[str, ...]
-    platforms: tuple[str, ...]
-    wheels: tuple[str, ...]
-    complete: bool
     backends: tuple[str, ...]
+    libraries: str = ""
+    packages: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
+    wheels: tuple[str, ...] = ()
+    complete: bool = False
+    compiler: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Core:
     features: str
     cycles: tuple[float, float]
     assumed: str
+    flags: tuple[str, ...] = ()
 
     def cpuinfo(self, count: int = 4) -> str:
         """/proc/cpuinfo of a board with so many of it."""
@@ -74,7 +76,7 @@ def cores() -> dict[str, Core]:
 def core_of(profile: Profile) -> Core:
     """The processor that a profile names. Raises VcompressError where none that is known stands in its `core`."""
     words = profile.core.lower().replace(",", " ").split()
-    found = next((core for name, core in cores().items() if name in words), None)
+    found = next((core for name, core in cores().items() if any(word.startswith(name) for word in words)), None)
     if found is None:
         raise VcompressError(f"{profile.name} has the core {profile.core!r}, which is not simulated here; those with {', '.join(cores())} are.")
     return found

@@ -5,13 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from emulated import FP32, STATIC, Make, decibels, system_of, taken_apart
+from emulated import FP32, STATIC, Make, decibels, exported, system_of, taken_apart
 
 from vcompress.benchmarks.workload import graph_inputs, steady_mel
 from vcompress.compress.recipes import Recipe
 from vcompress.export.tflite.agreement import layers
 from vcompress.runtime.backends import load
 from vcompress.runtime.synthesis import synthesize
+from vcompress.targets.userlands.machines import cores
+from vcompress.targets.userlands.program import run_program
 from vcompress.targets.userlands.running import file_outputs, graph_outputs, run
 
 pytestmark = pytest.mark.pi
@@ -60,3 +62,11 @@ def test_the_command_writes_the_same_file_there(artifact: Make, tmp_path: Path) 
     there, rate = soundfile.read(tmp_path / "there.wav", dtype="int16")
     assert rate == 16000 and len(there) == 50 * 256
     assert np.abs(np.round(np.clip(here, -1, 1) * 32767) - there).max() <= 1
+
+
+def test_the_c_program_of_an_armv6_has_every_sample(tmp_path: Path) -> None:
+    opened = exported("vocos-nano", STATIC, tmp_path / "artifact", "c")
+    mel = steady_mel(opened.manifest.front_end, 20)
+    here, there = synthesize(opened, load("c", opened), mel), run_program(cores()["arm1176"], opened, mel, repeats=1)
+    assert len(here) == 20 * 256 and np.abs(here).max() > 0.01 and np.array_equal(here, there.waveform)
+    assert 1e5 < there.counts[0] == run_program(cores()["arm1176"], opened, mel, repeats=1).counts[0]
