@@ -112,6 +112,8 @@ def test_a_program_that_is_too_large_is_told_with_its_numbers(name: str, tmp_pat
     flash, ram = sum(fits.flash.values()), sum(fits.ram.values())
     with pytest.raises(VcompressError, match=rf"needs {flash:,} bytes of flash where {name} has {flash - 100:,} \(100 too many\)"):
         image(name, tmp_path, shrunk(name, flash=flash - 100))
+    with pytest.raises(VcompressError, match=r"\(10 too many\); speak for a shorter time"):
+        image(name, tmp_path, shrunk(name, flash=flash - 10))
     with pytest.raises(VcompressError, match=rf"bytes of RAM where {name} has {ram - 20:,} \(2[0-9] too many\)"):
         image(name, tmp_path, shrunk(name, ram=ram - 20))
 
@@ -160,6 +162,12 @@ def test_what_was_printed_is_read_back() -> None:
 def test_what_was_printed_wrongly_is_refused(changes: dict[str, str], sentence: str) -> None:
     with pytest.raises(VcompressError, match=sentence):
         read_outcome(Run(printed(np.arange(4, dtype=np.int16), **changes), (0, 1, 2, 3, 4, 5, 6, 7), "cycles"), 2)
+
+
+@pytest.mark.parametrize(("text", "marks"), [("s00g0\nend\n", (0, 1)), ("s0001\ncrc what\n", (0, 1)), (printed(np.arange(4, dtype=np.int16)), (0, 1, 2))])
+def test_what_was_damaged_is_refused(text: str, marks: tuple[int, ...]) -> None:
+    with pytest.raises(VcompressError, match="run it again"):
+        read_outcome(Run(text, marks, "cycles"), 2)
 
 
 def test_a_program_that_breaks_off_is_refused() -> None:

@@ -20,6 +20,7 @@ HEADER = "vcompress.h"
 COMMON_FLAGS = ("-std=gnu99", "-Wall", "-Wextra", "-ffunction-sections", "-fdata-sections", "-g0")
 NO_MEMSET = "-fno-tree-loop-distribute-patterns"  # the start-up has no use of the C library's, whose instructions are counted as the vocoder's
 LIBRARY, BOARD = "library", "board"  # folders of objects
+MEL = "mel.bin"
 MEL_SECTIONS = (".mel", ".text.zzz_mel")
 CONSTANTS = ("rodata", "progmem", "vc_flash")
 
@@ -78,7 +79,7 @@ def build(library: Path, profile: Profile, mel: np.ndarray, folder: Path) -> Ima
     if mel.ndim != 2 or not len(mel) or mel.dtype not in (np.int8, np.int16):
         raise VcompressError(f"The mel for {profile.name} is {mel.dtype} {mel.shape}, not int8 or int16 (frames, bands); quantize it first.")
     objects = [_compile(board, source, folder / LIBRARY, library, []) for source in sources]
-    (folder / "mel.bin").write_bytes(mel.astype(mel.dtype.newbyteorder("<")).tobytes())
+    (folder / MEL).write_bytes(mel.astype(mel.dtype.newbyteorder("<")).tobytes())
     own = [SOURCES / name for name in ("main.c", *board.sources, "mel.S")]
     more = [f"-DMEL_FRAMES={len(mel)}u", f"-I{folder}", f"-Wa,-I{folder}", NO_MEMSET]
     objects += [_compile(board, source, folder / BOARD, library, more) for source in own]
@@ -116,7 +117,7 @@ def _link(board: Board, profile: Profile, objects: Sequence[Path], folder: Path,
     done = subprocess.run([*command, *map(str, objects), "-lm"], capture_output=True, text=True, errors="replace")
     if done.returncode:
         ends = {"flash": board.flash_origin + budgets["flash"], "RAM": board.ram_origin + budgets["RAM"]}
-        sentence = overflow(done.stderr, str(library), profile.name, budgets, ends)
+        sentence = overflow(done.stderr, str(library), profile.name, budgets, ends, (folder / MEL).stat().st_size)
         raise VcompressError(sentence or f"{library} cannot be linked for {profile.name} ({said(done.stderr)}); export it again.")
     return elf
 

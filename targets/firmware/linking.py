@@ -55,14 +55,16 @@ def _pieces(body: str) -> Iterator[Piece]:
             long_name = match[1] if match else ""
 
 
-def overflow(complaint: str, program: str, target: str, budgets: dict[str, int], ends: dict[str, int]) -> str | None:
+def overflow(complaint: str, program: str, target: str, budgets: dict[str, int], ends: dict[str, int], spoken: int) -> str | None:
     """Our sentence for an image that the linker finds too large, with its numbers; None where that is not what it complained of.
 
-    budgets, ends: memory ("flash", "RAM") -> bytes that the target has, and the address behind the last of them.
+    budgets, ends: memory ("flash", "RAM") -> bytes that the target has, and the address behind the last of them; spoken: bytes of flash of the test's mel.
     """
     over = {MEMORIES[region]: int(address, 16) - ends[MEMORIES[region]] for address, region in BEYOND.findall(complaint) if region in MEMORIES}
     over |= {MEMORIES[region]: int(count) for region, count in OVERFLOW.findall(complaint) if region in MEMORIES}
     if not over:
         return None
     parts = [f"{budgets[memory] + count:,} bytes of {memory} where {target} has {budgets[memory]:,} ({count:,} too many)" for memory, count in over.items()]
-    return f"{program} does not fit: it needs {' and '.join(parts)}; take a smaller vocoder, or a larger target (see: vcompress fit ARTIFACT --all)."
+    only_the_mel = set(over) == {"flash"} and over["flash"] <= spoken
+    advice = "speak for a shorter time" if only_the_mel else "take a smaller vocoder, or a larger target (see: vcompress fit ARTIFACT --all)"
+    return f"{program} does not fit: it needs {' and '.join(parts)}; {advice}."
