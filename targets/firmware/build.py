@@ -66,11 +66,11 @@ def _part(piece: Piece, constants: bool) -> str:
     return "vocoder: constants" if any(word in piece.name for word in CONSTANTS) else "vocoder: code"
 
 
-def build(library: Path, profile: Profile, mel: np.ndarray, folder: Path) -> Image:
+def build(library: Path, profile: Profile, mel: np.ndarray, folder: Path, name: str = "") -> Image:
     """Compile and link the vocoder's C in `library` for a target, with a mel to speak.
 
-    mel: int8 or int16 (F, VC_MELS), as vc_push takes it. folder: where objects and program go. Raises VcompressError where the compiler
-    is missing, the code does not compile, or the program does not fit.
+    mel: int8 or int16 (F, VC_MELS), as vc_push takes it. folder: where objects and program go. name: how a sentence calls it.
+    Raises VcompressError where the compiler is missing, the code does not compile, or the program does not fit.
     """
     board = find_board(profile.name)
     sources = sorted(library.glob("*.c")) + sorted(library.glob("*.S"))
@@ -83,7 +83,7 @@ def build(library: Path, profile: Profile, mel: np.ndarray, folder: Path) -> Ima
     own = [SOURCES / name for name in ("main.c", *board.sources, "mel.S")]
     more = [f"-DMEL_FRAMES={len(mel)}u", f"-I{folder}", f"-Wa,-I{folder}", NO_MEMSET]
     objects += [_compile(board, source, folder / BOARD, library, more) for source in own]
-    elf = _link(board, profile, objects, folder, library)
+    elf = _link(board, profile, objects, folder, name or str(library))
     binary = folder / "program.bin"
     _must([_binutil(board, "objcopy"), "-O", "binary", str(elf), str(binary)], "The program cannot be copied")
     chip = [profile.clock_hz, profile.flash_bytes, profile.ram_bytes]
@@ -102,7 +102,7 @@ def _compile(board: Board, source: Path, folder: Path, library: Path, more: Sequ
     return target
 
 
-def _link(board: Board, profile: Profile, objects: Sequence[Path], folder: Path, library: Path) -> Path:
+def _link(board: Board, profile: Profile, objects: Sequence[Path], folder: Path, name: str) -> Path:
     elf = folder / "program.elf"
     budgets = {"flash": int(profile.flash), "RAM": int(profile.ram)}
     command = [tool(board.compiler), *board.flags, "-Wl,--gc-sections", f"-Wl,-Map={folder / 'program.map'}", "-o", str(elf)]
@@ -117,8 +117,8 @@ def _link(board: Board, profile: Profile, objects: Sequence[Path], folder: Path,
     done = subprocess.run([*command, *map(str, objects), "-lm"], capture_output=True, text=True, errors="replace")
     if done.returncode:
         ends = {"flash": board.flash_origin + budgets["flash"], "RAM": board.ram_origin + budgets["RAM"]}
-        sentence = overflow(done.stderr, str(library), profile.name, budgets, ends, (folder / MEL).stat().st_size)
-        raise VcompressError(sentence or f"{library} cannot be linked for {profile.name} ({said(done.stderr)}); export it again.")
+        sentence = overflow(done.stderr, name, profile.name, budgets, ends, (folder / MEL).stat().st_size)
+        raise VcompressError(sentence or f"{name} cannot be linked for {profile.name} ({said(done.stderr)}); export it again.")
     return elf
 
 

@@ -125,7 +125,8 @@ def simulate_export(
     export: Exported, profile: Profile, mel: np.ndarray, folder: Path, on_line: OnLine | None = None, second_opinion: bool = False
 ) -> Simulation:
     """A library for a target, built in a folder and run on the simulated board with the integers of a mel, (F, n_mels). Raises as `simulate_artifact`."""
-    image = build(export.write(folder / "c"), profile, mel, folder)
+    program = export.library.program
+    image = build(export.write(folder / "c"), profile, mel, folder, program.name)
     outcome = read_outcome(simulate(image.board.simulator, image.program, on_line), len(mel))
     check_samples(outcome.samples, export.samples(mel), image.board.simulator)
     agreed = []
@@ -135,7 +136,6 @@ def simulate_export(
         if (other.start, other.pushes, other.flushes) != (outcome.start, outcome.pushes, outcome.flushes):
             raise VcompressError(f"{second} counts {other.total:,} cycles where {image.board.simulator} counts {outcome.total:,}; report this.")
         agreed.append(second)
-    program = export.library.program
     return Simulation(image, outcome, len(mel) * program.hop / program.sample_rate, export.macs * len(mel), tuple(agreed))
 
 
