@@ -106,10 +106,10 @@ VC_INLINE int16_t vc_finished_q31(vc_row *row, int32_t sum)
     return (int16_t)vc_clamp(vc_q31(sum, m, s) + layer->zero_point, layer->low, layer->high);
 }
 
-VC_NOINLINE int16_t vc_next_of_rows_q15(vc_row *row) { return vc_finished_q15(row, vc_sum_of_rows(row)); }
-VC_NOINLINE int16_t vc_next_of_rows_q31(vc_row *row) { return vc_finished_q31(row, vc_sum_of_rows(row)); }
-VC_NOINLINE int16_t vc_next_of_column_q15(vc_row *row) { return vc_finished_q15(row, vc_sum_of_column(row)); }
-VC_NOINLINE int16_t vc_next_of_column_q31(vc_row *row) { return vc_finished_q31(row, vc_sum_of_column(row)); }
+VC_INLINE int16_t vc_next_of_rows_q15(vc_row *row) { return vc_finished_q15(row, vc_sum_of_rows(row)); }
+VC_INLINE int16_t vc_next_of_rows_q31(vc_row *row) { return vc_finished_q31(row, vc_sum_of_rows(row)); }
+VC_INLINE int16_t vc_next_of_column_q15(vc_row *row) { return vc_finished_q15(row, vc_sum_of_column(row)); }
+VC_INLINE int16_t vc_next_of_column_q31(vc_row *row) { return vc_finished_q31(row, vc_sum_of_column(row)); }
 
 /* In C, for rows of any length and width: the sum of the next output. */
 #define VC_PLAIN_SUM(WIDTH, TYPE)                                                                                         \

@@ -55,6 +55,8 @@ VC_INLINE int32_t vc_multiply_high(int32_t x, int32_t m)
 VC_INLINE int32_t vc_multiply_high(int32_t x, int32_t m) { return (int32_t)(((int64_t)x * m) >> 32); }
 #endif
 
+VC_INLINE int32_t vc_multiplied(int8_t x, int16_t m) { return (int32_t)x * m; }
+
 /* (x * factor + 2^14) >> 15 */
 #if defined(__ARM_ARCH_6M__)
 VC_INLINE int32_t vc_times(int32_t x, int16_t factor)

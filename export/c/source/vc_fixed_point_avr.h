@@ -16,6 +16,33 @@ static inline int32_t vc_halved(int32_t x, uint8_t n)
     return x;
 }
 
+/* x * m */
+static inline int32_t vc_multiplied(int8_t x, int16_t m)
+{
+    int32_t y;
+    uint8_t zero;
+    __asm__("clr %[z]\n\tmuls %[x],%B[m]\n\tmov %B[y],r0\n\tmov %C[y],r1\n\t"
+            "mulsu %[x],%A[m]\n\tsbc %C[y],%[z]\n\tmov %A[y],r0\n\tadd %B[y],r1\n\tadc %C[y],%[z]\n\t"
+            "mov %D[y],%C[y]\n\tlsl %D[y]\n\tsbc %D[y],%D[y]\n\tclr __zero_reg__"
+            : [y] "=&r"(y), [z] "=&r"(zero)
+            : [x] "a"(x), [m] "a"(m)
+            : "r0");
+    return y;
+}
+
+/* x >> n for n >= 12 and a result of 16 bits */
+static inline int16_t vc_shifted(int32_t x, uint8_t n)
+{
+    int16_t y;
+    __asm__("subi %[n],16\n\tbrcc 2f\n"
+            "1:\tlsl %A[x]\n\trol %B[x]\n\trol %C[x]\n\trol %D[x]\n\tinc %[n]\n\tbrne 1b\n"
+            "2:\tmov %A[y],%C[x]\n\tmov %B[y],%D[x]\n\ttst %[n]\n\tbreq 4f\n"
+            "3:\tasr %B[y]\n\tror %A[y]\n\tdec %[n]\n\tbrne 3b\n"
+            "4:"
+            : [x] "+r"(x), [n] "+d"(n), [y] "=&r"(y));
+    return y;
+}
+
 /* Upper half of the 64 bits of x * m, m >= 0: 16 products of 8 bits in columns; of the four lowest bytes only the carry is kept. */
 static inline int32_t vc_multiply_high(int32_t x, int32_t m)
 {

@@ -4,13 +4,20 @@
 
 /* --- sums --- */
 
+VC_INLINE int32_t sum_of(const vc_sum *sum, int8_t a, int8_t b) { return vc_multiplied(a, sum->a_multiplier) + vc_multiplied(b, sum->b_multiplier) + sum->offset; }
+
 void vc_add_s8_s8_s8(const vc_sum *sum, const int8_t *a, const int8_t *b, int8_t *out, uint16_t n)
 {
-    const int16_t a_multiplier = sum->a_multiplier, b_multiplier = sum->b_multiplier;
-    for (; n > 0; n--, a++, b++, out++) {
-        int32_t y = ((int32_t)*a * a_multiplier + (int32_t)*b * b_multiplier + sum->offset) >> sum->shift;
-        *out = (int8_t)vc_clamp(y, sum->low, sum->high);
-    }
+    const vc_sum of = *sum; /* in which nothing that is stored can lie */
+#if defined(__AVR__)
+    if (of.shift >= 12) /* the sum is below 2^(shift + 8) + 2^23, its shifted value has 16 bits */
+        for (; n > 0; n--, a++, b++, out++) {
+            const int16_t y = vc_shifted(sum_of(&of, *a, *b), of.shift);
+            *out = (int8_t)(y < of.low ? of.low : y > of.high ? of.high : y);
+        }
+    else
+#endif
+        for (; n > 0; n--, a++, b++, out++) *out = (int8_t)vc_clamp(sum_of(&of, *a, *b) >> of.shift, of.low, of.high);
 }
 
 VC_INLINE int32_t wide_sum(const vc_wide_sum *sum, int32_t a, int32_t b)
