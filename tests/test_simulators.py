@@ -15,6 +15,7 @@ from conftest import CommandLine
 from tiny import tiny_artifact
 from tiny_vocoders import calibrated, tiny_folded
 
+from vcompress.benchmarks.records import read_records
 from vcompress.compress.recipes import Recipe
 from vcompress.errors import VcompressError
 from vcompress.export.artifact_writer import write_artifact
@@ -88,6 +89,15 @@ def test_an_exported_vocoder_speaks_as_the_reference(name: str, artifact: Artifa
         assert document[memory]["bytes"] == sum(document[memory]["parts"].values()) <= document[memory]["available"]
     assert 0 < document["rtf"]["fast"] <= document["rtf"]["slow"]
     assert (kept / "program.map").is_file() and (kept / "c" / "vcompress" / "src" / "vcompress.h").is_file()
+
+
+def test_simulate_keeps_what_is_counted_apart_from_what_is_reckoned(artifact: Artifact, tmp_path: Path, vcompress: CommandLine) -> None:
+    need_simulator(find_board("nano-33-ble"))
+    answer = vcompress("simulate", artifact.folder, "--target", "nano-33-ble", "--seconds", 0.05, "--workspace", tmp_path)
+    assert answer.code == 0, answer.err
+    known = {record.metric: record.known for record in read_records(tmp_path / "records.jsonl")}
+    counted = {"flash_bytes", "ram_bytes", "instructions_per_second", "instructions_per_mac"}
+    assert known == dict.fromkeys(counted, "simulated") | dict.fromkeys(("rtf", "energy"), "modelled")
 
 
 @pytest.mark.parametrize(("target", "sentence"), [("esp32-s3", "No simulator stands in"), ("rpi-4b", "No simulator stands in"), ("moon", "There is no target")])
