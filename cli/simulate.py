@@ -39,10 +39,12 @@ def simulate(
     """Run artifacts on simulated boards and count what that takes.
 
     A Raspberry Pi is Debian's files for its architecture under QEMU, with the processor it has; its instructions are counted, and the
-    RTF follows with the cycles that one is assumed to take. Every figure is a record in the workspace, labelled simulated.
+    RTF follows with the cycles that one is assumed to take. A microcontroller runs the artifact's C, whose samples are checked (in full:
+    vcompress firmware). Every figure is a record in the workspace, labelled simulated, or modelled where it is reckoned from counts.
 
     \b
     Examples: vcompress simulate ARTIFACT --target rpi-4b
+              vcompress simulate ARTIFACT --target atmega2560 --target pico
               vcompress simulate ARTIFACT ARTIFACT --target rpi-3b --target rpi-5 --backend litert
     """
     with working():
