@@ -73,7 +73,9 @@ VC_INLINE int32_t vc_times(int32_t x, int16_t factor) { return (int32_t)(((int64
 /* (x * m + 2^(s-1)) >> s, cut off at VC_BEYOND. From s = 33 on, which is for factors below 1/4, the lower half of the product has no part in it. */
 VC_NOINLINE int32_t vc_q31_below_33(int32_t x, int32_t m, uint8_t s)
 {
-    int64_t y = ((int64_t)x * m + ((int64_t)1 << (s - 1))) >> s;
+    int64_t y;
+    if (s > 28 && x < (int32_t)1 << 27 && x > -((int32_t)1 << 27)) return vc_halved(vc_multiply_high((int32_t)((uint32_t)x << (33 - s)), m), 1);
+    y = ((int64_t)x * m + ((int64_t)1 << (s - 1))) >> s;
     return y > VC_BEYOND ? VC_BEYOND : y < -VC_BEYOND ? -VC_BEYOND : (int32_t)y;
 }
 
