@@ -1,11 +1,13 @@
 """What several test files share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from vcompress.__main__ import main
+from vcompress.benchmarks import efficiency
+from vcompress.benchmarks.peak import measure_peaks
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,14 @@ class Answer:
 
 
 CommandLine = Callable[..., Answer]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def small_peak() -> Iterator[None]:
+    """The machine's peak is taken on a small convolution: the real one takes seconds, and would go into the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(efficiency, "machine_peaks", lambda threads: measure_peaks(threads, ((16, 3, 64),), 0.001))
+        yield
 
 
 @pytest.fixture
