@@ -9,11 +9,14 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
 from ...errors import VcompressError
 from ...runtime.artifact import Artifact
 from ...runtime.files import write_text
 from ...targets.firmware.boards import boards
 from ...targets.firmware.dilated_stack import dilated_stack, rows
+from ...targets.firmware.exported import Exported
 from ...targets.firmware.simulation import Simulation, simulate_artifact, simulate_export
 from ...targets.fit import Fit, fit
 from ...targets.profile import REQUANTIZATIONS, Profile, find_profile
@@ -22,7 +25,7 @@ from ..environment import environment
 from ..workload import frames_of, steady_mel
 
 HEADING = "## Measured"
-SECONDS = 0.3
+SECONDS = 0.2
 TEST_PARTS = ("board and test program", "mel of the test")  # of a program, but not of a vocoder
 # (target, requantization) -> cycles or instructions a multiply-accumulate that the project asks of itself
 ASKED = {(avr, variant): bound for avr in ("atmega1280", "atmega2560") for variant, bound in (("q15", 24.0), ("q31", 27.0))}
@@ -64,14 +67,27 @@ def _made() -> str:
 
 def _costs(artifacts: Sequence[Artifact]) -> Iterator[Sequence[str]]:
     """Cycles or instructions per multiply-accumulate of the dilated stack and of each artifact, on each board, in both requantizations."""
-    yield ("target", "counted", "requantization", "dilated stack", *(artifact.manifest.name for artifact in artifacts), "asked")
+    names = [heading for artifact in artifacts for heading in _headings(artifact)]
+    yield ("target", "counted", "requantization", "asked", "dilated stack", *names)
     for target in boards():
         for variant in REQUANTIZATIONS:
             profile = replace(find_profile(target), requantization=variant)
-            runs = [_stack(profile), *(_run(artifact.folder, profile) for artifact in artifacts)]
+            runs = [_stack(profile)]
+            for artifact in artifacts:
+                runs += [_network(artifact.folder, profile)] if has_transform(artifact) else []
+                runs.append(_run(artifact.folder, profile))
             bound = ASKED.get((target, variant))
-            cells = [_judged(run.per_mac, bound) for run in runs]
-            yield target, runs[0].outcome.counted, variant, *cells, "" if bound is None else f"≤ {bound:g}"
+            yield target, runs[0].outcome.counted, variant, "" if bound is None else f"≤ {bound:g}", *(_judged(run.per_mac, bound) for run in runs)
+
+
+def _headings(artifact: Artifact) -> list[str]:
+    name = artifact.manifest.name
+    return [f"{name}, network alone", f"{name}, with its inverse STFT"] if has_transform(artifact) else [name]
+
+
+def has_transform(artifact: Artifact) -> bool:
+    """Whether its sampler computes beside the network, which its multiply-accumulates do not count."""
+    return artifact.manifest.sampler.get("name") == "istft"
 
 
 def _memory(artifact: Artifact) -> Iterator[Sequence[str]]:
@@ -107,13 +123,24 @@ def _stack(profile: Profile) -> Simulation:
         return simulate_export(dilated_stack(profile), profile, rows(), Path(folder), second_opinion=True)
 
 
+def _network(place: Path, profile: Profile) -> Simulation:
+    artifact = Artifact.open(place)
+    export = Exported.of(artifact, profile).network_alone()
+    with TemporaryDirectory() as folder:
+        return simulate_export(export, profile, export.mel(_mel(artifact)), Path(folder), second_opinion=True)
+
+
 @cache
 def _run(place: Path, profile: Profile) -> Simulation:
     artifact = Artifact.open(place)
     print(f"{artifact.manifest.name} on {profile.name}, {profile.requantization}", file=sys.stderr, flush=True)
-    front_end = artifact.manifest.front_end
     with TemporaryDirectory() as folder:
-        return simulate_artifact(artifact, profile, steady_mel(front_end, frames_of(front_end, SECONDS)), Path(folder), second_opinion=True)
+        return simulate_artifact(artifact, profile, _mel(artifact), Path(folder), second_opinion=True)
+
+
+def _mel(artifact: Artifact) -> np.ndarray:
+    front_end = artifact.manifest.front_end
+    return steady_mel(front_end, frames_of(front_end, SECONDS))
 
 
 def _judged(value: float, bound: float | None) -> str:

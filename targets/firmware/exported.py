@@ -1,12 +1,13 @@
 """An artifact as C for a target: its files, what it makes of a mel by the integer reference, and what it costs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ...export.c.derived import program_of
 from ...export.c.generate.library import SOURCES, Library
+from ...export.c.program import InverseSTFT
 from ...export.c.reference.executor import quantize_mel, run_streaming, run_whole, waveform
 from ...runtime.artifact import Artifact
 from ..code import target_facts
@@ -43,6 +44,17 @@ class Exported:
         if any(view.start < 0 for step in self.library.program.steps for view in step.inputs):  # states: only row by row
             return run_streaming(lowered, self.library.streaming, integers)
         return waveform(self.library.program, run_whole(lowered, integers), len(mel))
+
+    def network_alone(self) -> "Exported":
+        """The same network with log magnitudes in place of samples: what is left without an inverse STFT. Itself where there is none."""
+        program = self.library.program
+        transform = program.steps[-1]
+        if not isinstance(transform, InverseSTFT):
+            return self
+        magnitude = transform.inputs[0]
+        tensors = program.tensors[: transform.output] + program.tensors[transform.output + 1 :]
+        alone = replace(program, steps=program.steps[:-1], tensors=tensors, output=magnitude, hop=magnitude.channels * magnitude.rate)
+        return Exported(Library.of(alone, self.library.target))
 
     @property
     def macs(self) -> int:
