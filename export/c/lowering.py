@@ -35,8 +35,9 @@ def lower(program: Program, requantization: str) -> Lowered:
         try:
             kernel = _kernel(program, step, requantization, limits)
         except VcompressError as error:
-            message = str(error)
-            raise VcompressError(message if step.name in message else f"{step.name}: {message}") from None
+            message = str(error).removesuffix(".")
+            message = message if step.name in message else f"{step.name}: {message}"
+            raise VcompressError(f"{message[0].upper()}{message[1:]}.") from None
         if isinstance(kernel, np.ndarray):
             limits[step.output] = int(kernel.min()), int(kernel.max())
         found.append(kernel)

@@ -74,6 +74,7 @@ class Library:
             for constant in constants:
                 if (size := sum(constant.bytes.values())) > room:
                     name = self.program.steps[index].name
+                    name = f"{name[0].upper()}{name[1:]}"
                     raise VcompressError(f"{name} has {size:,} bytes of constants, and an array has {room:,} at most on {self.target.name}; make it narrower.")
         if (size := max(self.state_bytes, self.arena_bytes)) > room:
             raise VcompressError(f"{self.program.name} keeps {size:,} bytes in one block, which has {room:,} at most on {self.target.name}; make it narrower.")

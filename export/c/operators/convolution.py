@@ -28,7 +28,8 @@ def convolution(reader: Reader, node: ir.Node) -> None:
     for output in [_before_tanh(reader, node, view, weights, bias, bias_scale)] if tail else reader.results(node):
         factor = bias_scale / output.scale
         laid, sums, factors = (phases_first(array, phases) for array in (weights.transpose(0, 2, 1), bias, factor))
-        name = node.name or f"the layer of {reader.tensors[output.tensor].name}"
+        number = 1 + sum(isinstance(step, Convolution) for step in reader.steps)
+        name = node.name or f"convolution {number} ({view.channels} to {len(weights)} channels, {weights.shape[2]} taps)"
         reader.emit(Convolution(name, (view,), output.tensor, laid, sums, factors, *window, groups))
 
 
