@@ -1,6 +1,7 @@
 """How well a machine is used: multiply-accumulates a second that are reached, their share of the machine's peak, and what is alive at once."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 
@@ -46,7 +47,8 @@ def plan(subject: Subject) -> Iterator[Planned]:
 
 def _reached(subject: Subject, workload: Workload, threads: int) -> Figure:
     taken = timing(subject, threads)
-    return Figure.median_of([workload.macs_per_second * taken.audio / seconds for seconds in taken.wall])
+    figure = Figure.median_of([workload.macs_per_second * taken.audio / seconds for seconds in taken.wall])
+    return replace(figure, environment=taken.conditions)
 
 
 def _share(subject: Subject, workload: Workload, threads: int) -> Figure:
@@ -57,4 +59,4 @@ def _share(subject: Subject, workload: Workload, threads: int) -> Figure:
     known = {"peak_int8_macs_per_second": f"{peaks.int8:.4g}", "peak_fp32_macs_per_second": f"{peaks.fp32:.4g}"}
     if peaks.others > MUCH:
         known["peak_disturbed"] = f"other processes took {peaks.others:.2f} CPU s/s while it was measured: it is too low, and the share too high"
-    return Figure(figure.value, "", figure.samples, figure.repeats, figure.spread, known)
+    return replace(figure, environment={**taken.conditions, **known})

@@ -107,7 +107,7 @@ def _co2e(energy: Planned) -> Planned:
         if figure.value is None:
             return figure
         spread = None if figure.spread is None else grams(figure.spread)
-        return Figure(grams(figure.value), "", tuple(map(grams, figure.samples)), figure.repeats, spread, figure.environment)
+        return replace(figure, value=grams(figure.value), samples=tuple(map(grams, figure.samples)), spread=spread)
 
     method = f"measured energy x PUE {pue.value:g} ({pue.source}) x {intensity.value:g} kg CO2e/kWh ({intensity.source}), an hour of audio"
     return Planned(CO2E, "g/h", method, measure, energy.settings, window=energy.window, known=MODELLED)
@@ -122,6 +122,7 @@ def _modelled(subject: Subject, threads: int, target: str) -> Planned:
         return Planned(PER_SECOND, "J/s", "time x power of a profile", lambda: absent(""), settled, missing=str(error).rstrip("."), known=MODELLED)
 
     def measure() -> Figure:
-        return Figure.median_of([watts * seconds / timing(subject, threads).audio for seconds in timing(subject, threads).wall])
+        taken = timing(subject, threads)
+        return replace(Figure.median_of([watts * seconds / taken.audio for seconds in taken.wall]), environment=taken.conditions)
 
     return Planned(PER_SECOND, "J/s", f"measured time x {words}; idle draw included", measure, settled, window=subject.settings.seconds, known=MODELLED)
