@@ -48,7 +48,8 @@ def find(root: Path = Path("/"), clock: Clock = time.monotonic) -> PolledMeter |
         return NoMeter(SOURCE, TITLE, f"the counters cannot be read ({type(error).__name__}: {error})", path)
     kinds = " and ".join({"package": "CPU package", "dram": "memory"}[name] for name in dict.fromkeys(names))
     covers = f"{kinds} ({len(there)} package{'s' * (len(there) > 1)}), RAPL through pyJoules"
-    ranges = [_range(Path(file)) for file in device._api_file_names]
+    files = getattr(device, "_api_file_names", [])  # pyJoules' own; without it a counter that starts again is no figure
+    ranges = [_range(Path(file)) for file in files] if len(files) == len(names) else [None] * len(names)
     return PolledMeter(Description(SOURCE, TITLE, covers, INTERVAL, path), device.get_energy, partial(counted, joules=1e-6, ranges=ranges), clock)
 
 
