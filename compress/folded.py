@@ -1,5 +1,6 @@
 """A folded vocoder: what every recipe starts from and every export is made of. Kept as one safetensors file."""
 
+import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ..vocoders.checkpoint import Checkpoint
 from ..vocoders.family import Family
 from ..vocoders.registry import find_family
 from .fold import fold
+from .shrinking import fit
 
 WEIGHTS = "folded.safetensors"
 
@@ -50,10 +52,8 @@ class FoldedVocoder:
         return FoldedVocoder(self.trained, network, sampler)
 
     def with_weights(self, weights: dict[str, Tensor]) -> "FoldedVocoder":
-        """The same network with other weights (by the paths of the folded network)."""
-        network = fold(self.family.network(self.trained.config))
-        network.load_state_dict(weights)
-        return FoldedVocoder(self.trained, network, self.sampler)
+        """The same network with other weights (by the paths of the folded network); layers are as narrow as these."""
+        return FoldedVocoder(self.trained, fit(fold(self.family.network(self.trained.config)), weights), self.sampler)
 
     def save(self, folder: Path) -> None:
         """Write `folded.safetensors` into a run's folder."""
@@ -62,6 +62,11 @@ class FoldedVocoder:
         weights = {key: value.detach().float().contiguous() for key, value in self.network.state_dict().items()}
         with replacing(folder / WEIGHTS) as part:
             part.write_bytes(save(weights, {**self.trained.metadata(), "folded": "1"}))
+
+    def _check_widths(self) -> None:
+        """Raises RuntimeError where one layer gives more or fewer channels than the next takes. Nothing is computed."""
+        network = copy.deepcopy(self.network).to("meta")
+        network(*(tensor.to("meta") for tensor in self.family.inputs(self.trained.config, 4)))
 
     @classmethod
     def read(cls, folder: Path) -> "FoldedVocoder":
@@ -75,8 +80,8 @@ class FoldedVocoder:
             with safe_open(path, framework="pt") as file:
                 metadata, weights = file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             trained = Checkpoint.from_metadata(metadata)
-            folded = cls(trained, fold(find_family(trained.family).network(trained.config)), trained.sampler_settings)
-            folded.network.load_state_dict(weights)
+            folded = cls(trained, fit(fold(find_family(trained.family).network(trained.config)), weights), trained.sampler_settings)
+            folded._check_widths()
         except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError):
             raise VcompressError(f"{path} is damaged; quantize the network again.") from None
         if not all(torch.isfinite(value).all() for value in weights.values()):

@@ -1,6 +1,8 @@
 """Recipes: the ways to compress, each with a name that can be read back. One recipe is one row of every table."""
 
+import re
 from dataclasses import dataclass
+from typing import Literal
 
 from ..errors import VcompressError
 
@@ -13,24 +15,62 @@ METHODS = {
     "qat": "qat_w8a8",
     "control": "control_qat_w8a8",
 }
-FOLDED = "folded_"
+PRUNED_METHODS = {**METHODS, "untouched": "control_fp32"}  # the control of the pruning itself
+FOLDED, CONTROL = "folded_", "control_"
+_PRUNED = re.compile(r"(prune|channels)(\d{1,2}(?:\.\d)?)_")
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """`kind`: "prune" for single weights that are zero, "channels" for channels that are gone. `percent`: of the weights of each layer,
+    or of the channels of each set that is tied together."""
+
+    kind: Literal["prune", "channels"]
+    percent: float
+
+    @classmethod
+    def of(cls, sparsity: float, structured: bool) -> "Pruning":
+        """That of a part between 0 and 1, to a tenth of a percent. Raises VcompressError for one that is none."""
+        percent = round(100 * sparsity, 1) if 0 < sparsity < 1 else 0.0  # NaN is not between them
+        if not 0 < percent < 100:
+            raise VcompressError(f"A sparsity of {sparsity:g} is none; give a number above 0 and below 1, such as 0.5.")
+        return cls("channels" if structured else "prune", percent)
+
+    @property
+    def sparsity(self) -> float:
+        """The part that goes, between 0 and 1."""
+        return self.percent / 100
+
+    def __str__(self) -> str:
+        return f"{self.kind}{self.percent:g}"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """`method`: a key of METHODS; `folded`: what a fixed schedule fixes is folded into constants (diffusion only)."""
+    """`method`: a key of METHODS, or of PRUNED_METHODS where there is a `pruning`; `folded`: what a fixed schedule fixes is folded into constants
+    (diffusion only). A control has the training of the recipe whose name follows, and nothing of its compression: neither zeros nor rounding.
+    """
 
     method: str = "fp32"
     folded: bool = False
+    pruning: Pruning | None = None
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
+        if self.method not in (PRUNED_METHODS if self.pruning else METHODS):
             raise VcompressError(f"There is no recipe method {self.method!r}; choose one of {', '.join(METHODS)}.")
 
     @property
     def name(self) -> str:
         """The name of tables and folders."""
-        return (FOLDED if self.folded else "") + METHODS[self.method]
+        stem = PRUNED_METHODS[self.method]
+        control = CONTROL if stem.startswith(CONTROL) else ""
+        pruned = f"{self.pruning}_" if self.pruning else ""
+        return (FOLDED if self.folded else "") + control + pruned + stem.removeprefix(CONTROL)
+
+    @property
+    def control(self) -> bool:
+        """Whether it is the control of another recipe."""
+        return self.method in ("control", "untouched")
 
     @property
     def integer(self) -> bool:
@@ -42,12 +82,23 @@ class Recipe:
         """Whether its runs hold a scale table."""
         return self.method in ("static", "mixed", "qat")
 
+    @property
+    def source(self) -> "Recipe":
+        """The recipe whose run it starts from, where it quantizes or trains on; itself for one in fp32 (which starts from the trained weights)."""
+        return Recipe("untouched" if self.control and self.pruning else "fp32", pruning=self.pruning)
+
 
 def find_recipe(name: str) -> Recipe:
     """The recipe of a name. Raises VcompressError when there is none, listing those there are."""
-    folded = name.startswith(FOLDED)
-    stem = name.removeprefix(FOLDED)
-    for method, known in METHODS.items():
-        if known == stem:
-            return Recipe(method, folded)
-    raise VcompressError(f"There is no recipe {name!r}; choose one of {', '.join(METHODS.values())}, each also with {FOLDED} in front for diffusion.")
+    folded, stem = name.startswith(FOLDED), name.removeprefix(FOLDED)
+    control, stem = CONTROL if stem.startswith(CONTROL) else "", stem.removeprefix(CONTROL)
+    found = _PRUNED.match(stem)
+    pruning = Pruning("prune" if found[1] == "prune" else "channels", float(found[2])) if found and float(found[2]) else None
+    stem = control + (stem[found.end() :] if found and pruning else stem)
+    for method, known in (PRUNED_METHODS if pruning else METHODS).items():
+        if known == stem and (recipe := Recipe(method, folded, pruning)).name == name:
+            return recipe
+    raise VcompressError(
+        f"There is no recipe {name!r}; choose one of {', '.join(METHODS.values())}, each also with {FOLDED} in front for diffusion, "
+        "and pruned as in prune50_qat_w8a8 or channels50_qat_w8a8."
+    )

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..runtime.schedule import FAST_BETAS, TRAINING_BETAS, align, step_code
 from .family import Family
-from .forms import LAST_SUM, Form, Nested, nth
+from .forms import LAST_SUM, Form, Nested, nth, width_of
 from .objectives import DenoisingObjective
 from .plan import TrainingPlan
 
@@ -204,7 +204,7 @@ def diffwave_forms(network: nn.Module, config: DiffWaveConfig, frames: int = 8) 
     assert isinstance(network, DiffWave)
     names = [f"condition_{i}" for i in range(config.layers)]
     mel, audio = torch.rand(1, config.n_mels, frames), torch.randn(1, 1, frames * config.hop_length)
-    conditions = [torch.rand(1, 2 * config.channels, frames * config.hop_length) for _ in names]
+    conditions = [torch.rand(1, width_of(layer), frames * config.hop_length) for layer in network.conditioner.projections]
     step: dict[str, Nested] = {"code": torch.rand(1, EMBEDDING)} if isinstance(network.shifts, StepShifts) else {"step": torch.tensor([1])}
     links = {name: f"conditioner.projections.{i}:conv1d" for i, name in enumerate(names)}
     inputs: dict[str, Nested] = {"audio": audio, **step, "condition": conditions}

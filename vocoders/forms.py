@@ -22,7 +22,8 @@ class Form:
 
     inputs: example tensors by name (a list for an input that is many); axes: for each input, axis -> multiple of the frame count;
     outputs: names; links: input name -> table key of the tensor another form gives out, so that both ends share one scale;
-    states: input name -> the output that a later call of this form gets there; both have one scale, and where none is given it is zero.
+    states: input name -> the output that a later call of this form gets there; both have one scale, and where none is given it is zero;
+    grids: table key of a tensor with 16 bits -> the scale that it has, where that is chosen and not measured.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Form:
     outputs: tuple[str, ...]
     links: dict[str, str] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
+    grids: dict[str, float] = field(default_factory=dict)
 
     @property
     def flat_inputs(self) -> dict[str, Tensor]:
@@ -63,3 +65,10 @@ def feed_forward_forms(network: nn.Module, config: Any, frames: int = 24) -> lis
 def nth(operator: str, count: int) -> str:
     """How a scale table calls the last of `count` equal operators of a module."""
     return operator if count == 1 else f"{operator}_{count}"
+
+
+def width_of(layer: nn.Module) -> int:
+    """Output channels of a layer as it is: of a pruned one fewer than its configuration has."""
+    weight = layer.weight
+    assert isinstance(weight, Tensor)
+    return weight.shape[0]

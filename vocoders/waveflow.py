@@ -15,7 +15,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from .diffwave import MelUpsampler, pairwise_sum
 from .family import Family
-from .forms import Form, Nested, nth
+from .forms import Form, Nested, nth, width_of
 from .objectives import LikelihoodObjective
 from .plan import TrainingPlan
 from .waveflow_plain import PlainInverse
@@ -187,7 +187,8 @@ def row_forms(network: nn.Module, config: WaveFlowConfig, frames: int = 8) -> li
     width, layers = frames * config.columns, range(config.layers)
     inputs: dict[str, Nested] = {name: torch.randn(1, 1, 1, width) for name in ("previous", "latent")}
     inputs |= {"condition": torch.rand(1, config.n_mels, 1, width)}
-    inputs |= {name: [torch.randn(1, config.channels, 1, width) for _ in layers] for name in ("older", "newer")}
+    channels = width_of(network.get_submodule("flows.0.input"))
+    inputs |= {name: [torch.randn(1, channels, 1, width) for _ in layers] for name in ("older", "newer")}
     along = {name: {3: config.columns} for name in inputs}
     outputs, states = ("current", *(f"seen_{i}" for i in layers)), {f"{name}_{i}": f"seen_{i}" for name in ("older", "newer") for i in layers}
     given = {"condition": nth("upsampler:leaky_relu", len(config.upsample_strides))}

@@ -58,8 +58,8 @@ class MelUpsampler(nn.Module):
         self.transposed = nn.ConvTranspose1d(config.n_mels, config.n_mels, config.upsample_kernel, stride=config.hop_length)
 
     def forward(self, mel: Tensor) -> Tensor:
-        batch, bands, frames = mel.shape
-        spread = self.transposed(mel)[..., : frames * self.hop_length]
+        spread = self.transposed(mel)[..., : mel.shape[-1] * self.hop_length]
+        batch, bands, _ = spread.shape  # pruned: fewer than the mel's
         return spread.reshape(batch, bands, -1, self.group).transpose(2, 3).reshape(batch, bands * self.group, -1)
 
 

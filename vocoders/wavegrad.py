@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ..errors import VcompressError
 from ..runtime.schedule import WAVEGRAD_BETAS, WAVEGRAD_FAST_BETAS, noise_levels
 from .family import Family
-from .forms import Form, Nested, nth
+from .forms import Form, Nested, nth, width_of
 from .interpolation import Resampling, UpsampledPointwise, downsampling, upsampling
 from .objectives import NoiseLevelObjective
 from .plan import TrainingPlan
@@ -267,7 +267,7 @@ def wavegrad_forms(network: nn.Module, config: WaveGradConfig, frames: int = 8) 
     assert isinstance(network, WaveGrad)
     names = tuple(f"condition_{i}" for i in range(2))
     mel, audio = torch.rand(1, config.n_mels, frames), torch.randn(1, 1, frames * config.hop_length)
-    conditions = [torch.randn(1, config.up[1], frames * config.ratios[0]) for _ in names]
+    conditions = [torch.randn(1, width_of(network.conditioner.entry.main), frames * config.ratios[0]) for _ in names]
     step: dict[str, Nested] = {"level": torch.tensor([[0.9]])} if isinstance(network.codes, LevelCodes) else {"step": torch.tensor([1])}
     entry = "conditioner.entry"
     last = "transpose_2" if config.resampling == "linear" else "reshape"
