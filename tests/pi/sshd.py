@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +45,7 @@ class Board:
 
     def cut(self) -> None:
         """End every connection, as if the board had gone away."""
-        for child in _children(self.process):
-            os.kill(child, 9)
+        _end_all(_children(self.process))
 
 
 @contextmanager
@@ -64,8 +63,7 @@ def board(core: str, model: str, folder: Path, with_wheels: bool = False) -> Ite
                 _wait(port, listener, folder / "sshd.log")
                 yield Board(root, keys, port, listener.pid)
             finally:
-                for child in _children(listener.pid):
-                    os.kill(child, 9)
+                _end_all(_children(listener.pid))
                 listener.kill()
     finally:
         subprocess.run(["rm", "-rf", "--one-file-system", root], check=True)
@@ -124,6 +122,12 @@ def _wait(port: int, listener: subprocess.Popen, log: Path) -> None:
                 return
         time.sleep(0.2)
     raise RuntimeError(f"sshd does not listen: {log.read_text(errors='replace')}")
+
+
+def _end_all(processes: list[int]) -> None:
+    for process in processes:
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.kill(process, 9)
 
 
 def _children(parent: int) -> list[int]:
