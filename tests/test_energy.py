@@ -1,6 +1,7 @@
 """Energy: meters on machines that are made up, the windows of a trial, and the records that come of them."""
 
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -226,6 +227,26 @@ def test_the_counter_of_a_gpu_is_in_millijoules(machine: Machine, monkeypatch: p
     meter = nvml_counter.find(machine.clock)
     assert isinstance(meter, PolledMeter) and meter.covers == "Example GPU, its energy counter by NVML"
     assert metered(meter, trial_of(machine, meter)).raw == pytest.approx([300.0] * 5, rel=1e-4)
+
+
+def _telling(states: range):
+    """A counter with these states, after which the GPU falls off the bus."""
+    left = iter(states)
+    return lambda handle: next(left, None) or refuse()
+
+
+@pytest.mark.parametrize("counter, words", [
+    (lambda handle: 5, "stood still"),
+    (_telling(range(10**9, 0, -(10**6))), "went back"),
+    (_telling(range(1000, 6000, 1000)), "the meter failed (NvmlError: Not Supported)"),
+], ids=["still", "back", "lost"])  # fmt: skip
+def test_a_counter_of_a_gpu_that_is_no_good_is_no_figure(machine: Machine, monkeypatch: pytest.MonkeyPatch, counter: object, words: str) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", fake_nvml(machine))
+    meter = nvml_counter.find(machine.clock)
+    assert isinstance(meter, PolledMeter)
+    monkeypatch.setattr(sys.modules["pynvml"], "nvmlDeviceGetTotalEnergyConsumption", counter)
+    with pytest.raises(NoReading, match=re.escape(words)):
+        metered(meter, trial_of(machine, meter))
 
 
 def test_the_power_of_a_gpu_is_integrated(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
