@@ -16,6 +16,7 @@ COMMANDS = {
     "schedule": "schedule:schedule",
     "quantize": "quantize:quantize",
     "qat": "qat:qat",
+    "prune": "prune:prune",
     "sensitivity": "sensitivity:sensitivity",
     "export": "export:export",
     "synth": "synth:synth",

@@ -12,7 +12,7 @@ from .output import print_json, say, working
 if TYPE_CHECKING:
     from ..runtime.workspace import Run, Workspace
 
-QUANTIZED = ("qat_w8a8", "mixed_w8a8", "static_w8a8", "dynamic_w8")  # never the control
+QUANTIZED = ("qat_w8a8", "mixed_w8a8", "static_w8a8", "dynamic_w8")  # pruned or not, never the control
 RunArgument = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Folder of a run.  [default: the newest that fits]", show_default=False)]
 Int8Option = Annotated[bool, typer.Option("--int8", help="The newest quantized run, not the newest fp32 one.")]
 FoldOption = Annotated[bool, typer.Option("--fold-schedule", help="Make constants of what a diffusion schedule fixes; a row of its own.")]
@@ -55,6 +55,7 @@ def export(
               vcompress export runs/hifigan-s/qat_w8a8/20260101-120000-000000
     """
     with working():
+        from ..compress.recipes import unpruned
         from ..compress.source import rescheduled
         from ..export.formats import check_installed, derived_summary, read_formats
         from ..runtime.workspace import Workspace
@@ -73,7 +74,7 @@ def export(
             facts = target_facts(find_profile(target))
         place = Workspace(workspace)
         chosen = place.open_run(run) if run is not None else newest_run(place, int8, family, size, name)
-        if int8 and chosen.facts.get("recipe") not in QUANTIZED:
+        if int8 and unpruned(str(chosen.facts.get("recipe"))) not in QUANTIZED:
             raise VcompressError(f"The run {chosen.folder} is {chosen.facts.get('recipe')}, not int8; leave out --int8, or name a quantized run.")
         place.check_writable()
         if schedule is not None:
@@ -90,13 +91,15 @@ def export(
 
 def newest_run(workspace: "Workspace", int8: bool, family: str | None, size: str | None, name: str | None) -> "Run":
     """The newest finished run, quantized or fp32. Raises VcompressError when there is none."""
+    from ..compress.recipes import unpruned
     from ..compress.source import own_schedule, source_run
     from ..vocoders.catalogue import check_entry
 
     family, size = check_entry(family, size)
     recipes = QUANTIZED if int8 else ("fp32",)
     for run in workspace.runs(family=family, size=size, name=name, complete=True):
-        if run.facts.get("recipe") in recipes and own_schedule(run):
+        recipe = str(run.facts.get("recipe"))
+        if (unpruned(recipe) if int8 else recipe) in recipes and own_schedule(run):
             return run
     what, how = ("quantized", "vcompress quantize FAMILY or vcompress qat FAMILY") if int8 else ("fp32", "vcompress train FAMILY or vcompress quantize FAMILY")
     if not int8 and family is not None:  # the weights that come with the package

@@ -121,12 +121,12 @@ def ranking_of(judge: "Judge", bits: "Bits", facts: dict[str, Any], layers: bool
 
 def quantize_mixed(job: Job, goal: "Goal | None" = None, hearing: Hearing = Hearing(), reuse: bool = False) -> "Run":
     """A finished run of recipe mixed_w8a8. `reuse`: an equal one that is there will do."""
+    from ..compress.bits import Bits
     from ..compress.mixed import Goal
     from ..compress.mixing import quantize_mixed as make
-    from ..compress.recipes import Recipe
 
-    source, checkpoint = job.source()
-    goal, recipe = goal or Goal(), Recipe("mixed").name
+    source, vocoder = job.start()
+    goal, recipe = goal or Goal(), job.recipe("mixed").name
     request = {
         "source": relative(source.folder, job.workspace),
         "data": [str(folder) for folder in job.folders] or ["demo-corpus"],
@@ -136,11 +136,11 @@ def quantize_mixed(job: Job, goal: "Goal | None" = None, hearing: Hearing = Hear
     }
     if reuse and (done := job.finished(recipe, **request)):
         return done
-    vocoder, bits = open_vocoder(source)
     judge, facts = judge_of(job, source, vocoder, hearing)
+    bits = Bits.of(vocoder.family, vocoder.trained.config)
     ranking = ranking_of(judge, bits, facts, layers=False)
-    mels = calibration_mels(job, checkpoint)
-    with job.workspace.making(checkpoint.family, checkpoint.size, recipe, job.name, **request) as run:
+    mels = calibration_mels(job, vocoder.trained)
+    with job.workspace.making(vocoder.trained.family, vocoder.trained.size, recipe, job.name or source.facts.get("name"), **request) as run:
         with progress_bar(f"Choosing bits of {run.facts['name']}") as progress:
             mixture = make(vocoder, mels, judge, ranking, goal, run.folder, progress)
         return run.update(complete=True, mixed=mixture.facts())

@@ -29,6 +29,10 @@ PowerOfOption = Annotated[
     typer.Option("--power-of", metavar="TARGET", help="Target whose profile gives the power of this machine: energy is modelled where nothing meters it.",
                  show_default=False),
 ]  # fmt: skip
+FromOption = Annotated[
+    Path | None,
+    typer.Option("--from", metavar="RUN", help="A pruned run to start from (see: vcompress prune), in place of trained weights.", show_default=False),
+]
 DataOption = Annotated[
     list[Path] | None,
     typer.Option("--data", metavar="DIR", help="Folder of recordings; may be given again.  [default: the demo corpus]", show_default=False),

@@ -8,6 +8,7 @@ from .options import (
     RUNS,
     DataOption,
     FamilyArgument,
+    FromOption,
     JsonOption,
     NamedSizeOption,
     NameOption,
@@ -33,6 +34,7 @@ def qat(
     steps: QatStepsOption = 1000,
     control: ControlOption = True,
     weights: WeightsOption = None,
+    beginning: FromOption = None,
     data: DataOption = None,
     validation: ValidationOption = None,
     take_pattern: TakePatternOption = r"_\d+$",
@@ -60,17 +62,13 @@ def qat(
     with working():
         from ..runtime.workspace import Workspace
         from ..vocoders.corpus import Split
-        from .stages import Job, fine_tune, qat_plan
+        from .stages import Job, qat_plan, train_arms
 
-        place = Workspace(workspace)
-        job = Job(place, family, size, data or [], Split(take_pattern, validation), weights, name, calibration_clips, schedule, power_of or "")
+        place, split = Workspace(workspace), Split(take_pattern, validation)
+        job = Job(place, family, size, data or [], split, weights, name, calibration_clips, schedule, power_of or "", beginning)
         place.check_writable()
         plan = qat_plan(family, steps, learning_rate, batch_size, seed, accelerator)
-        runs = []
-        for method in ("control", "qat") if control else ("qat",):
-            runs.append(fine_tune(job, method, plan, fresh, reuse=not fresh))
-            if not runs[-1].complete:
-                break
+        runs = train_arms(job, job.recipe("qat"), plan, control, fresh)
     if json:
         print_json({"run": runs[-1].folder, "runs": [{"run": run.folder, **run.facts} for run in runs]})
     else:

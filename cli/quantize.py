@@ -10,6 +10,7 @@ from .options import (
     RUNS,
     DataOption,
     FamilyArgument,
+    FromOption,
     JsonOption,
     NamedSizeOption,
     NameOption,
@@ -69,6 +70,7 @@ def quantize(
     clips: HeardOption = None,
     seconds: SecondsOption = None,
     weights: WeightsOption = None,
+    beginning: FromOption = None,
     data: DataOption = None,
     validation: ValidationOption = None,
     take_pattern: TakePatternOption = r"_\d+$",
@@ -98,8 +100,8 @@ def quantize(
             raise VcompressError("--mixed and --dynamic, or --quality and --budget, exclude each other; give one of them.")
         if not mixed and any(option is not None for option in (quality, budget, clips, seconds)):
             raise VcompressError("--quality, --budget, --clips and --seconds say how --mixed chooses; give --mixed too, or leave them out.")
-        place = Workspace(workspace)
-        job = Job(place, family, size, data or [], Split(take_pattern, validation), weights, name, calibration_clips, schedule)
+        place, split = Workspace(workspace), Split(take_pattern, validation)
+        job = Job(place, family, size, data or [], split, weights, name, calibration_clips, schedule, beginning=beginning)
         place.check_writable()
         run = _mixed(job, quality, budget, Hearing(clips, seconds)) if mixed else make(job, "dynamic" if dynamic else "static")
     if json:

@@ -1,6 +1,7 @@
 """`vcompress run`: the whole way, from trained weights to the page."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,6 +53,7 @@ def run(
     Examples: vcompress run hifigan --size S
               vcompress run melgan hifigan diffwave --demo
               vcompress run diffwave --recipes fp32,static_w8a8,folded_fp32,folded_static_w8a8
+              vcompress run melgan --recipes fp32,control_channels50_qat_w8a8,channels50_qat_w8a8
     """
     with working():
         from ..benchmarks.bench import bench as measure_all
@@ -120,7 +122,7 @@ def _artifact(job: "Job", recipe: "Recipe", steps: int, learning_rate: float, se
     from ..runtime.artifact import MANIFEST
     from .stages import export, relative
 
-    made = _run_of(job, recipe.method, steps, learning_rate, seed)
+    made = _run_of(job, recipe, steps, learning_rate, seed)
     if not made.complete:
         raise KeyboardInterrupt
     run = job.finished(recipe.name, source=relative(made.folder, job.workspace)) if recipe.folded else made
@@ -129,15 +131,21 @@ def _artifact(job: "Job", recipe: "Recipe", steps: int, learning_rate: float, se
     return export(job.workspace, made, recipe.folded).folder
 
 
-def _run_of(job: "Job", method: str, steps: int, learning_rate: float, seed: int) -> "Run":
+def _run_of(job: "Job", recipe: "Recipe", steps: int, learning_rate: float, seed: int) -> "Run":
     from .stages import fine_tune, qat_plan, quantize
 
-    if method == "fp32":
+    plan = qat_plan(job.family, steps, learning_rate, None, seed)
+    if recipe.pruning is not None:
+        pruned = fine_tune(job, recipe.source, plan, reuse=True)
+        if not pruned.complete or recipe.method in ("fp32", "untouched"):
+            return pruned
+        job = replace(job, weights=None, beginning=pruned.folder)
+    if recipe.method == "fp32":
         return job.source()[0]
-    if method == "mixed":
+    if recipe.method == "mixed":
         from .hearing import quantize_mixed
 
         return quantize_mixed(job, reuse=True)
-    if method in ("static", "dynamic"):
-        return quantize(job, method, reuse=True)
-    return fine_tune(job, method, qat_plan(job.family, steps, learning_rate, None, seed), reuse=True)
+    if recipe.method in ("static", "dynamic"):
+        return quantize(job, recipe.method, reuse=True)
+    return fine_tune(job, job.recipe(recipe.method), plan, reuse=True)

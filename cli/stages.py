@@ -13,6 +13,7 @@ from .output import progress_bar
 from .resuming import resumable_run
 
 if TYPE_CHECKING:
+    from ..compress.folded import FoldedVocoder
     from ..compress.recipes import Recipe
     from ..export.c.program import TargetFacts
     from ..runtime.artifact import Artifact
@@ -27,7 +28,10 @@ CALIBRATION_SECONDS = 1.0
 
 @dataclass
 class Job:
-    """One vocoder on its way through the stages. A `size` of None becomes that of the trained runs of `name`, else S."""
+    """One vocoder on its way through the stages. A `size` of None becomes that of the trained runs of `name`, else S.
+
+    `beginning`: a finished run of `vcompress prune` (or its control) to start from, in place of trained weights.
+    """
 
     workspace: "Workspace"
     family: str
@@ -39,6 +43,7 @@ class Job:
     calibration_clips: int = CALIBRATION_CLIPS
     schedule: str | None = None
     power_of: str = ""
+    beginning: Path | None = None
     _corpus: "Corpus | None" = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -46,8 +51,25 @@ class Job:
 
         family, size = check_entry(self.family, self.size)
         assert family is not None
+        if self.beginning is not None:
+            size = self._check_beginning(self.beginning, family, size)
         named = self.workspace.runs(family=family, name=self.name, recipe="fp32", complete=True) if self.name is not None else iter(())
         self.family, self.size = family, size or next((str(run.facts.get("size")) for run in named), "S")
+
+    def _check_beginning(self, folder: Path, family: str, size: str | None) -> str:
+        """The size of the run to start from."""
+        from ..compress.recipes import find_recipe
+
+        run = self.workspace.open_run(folder)
+        recipe = find_recipe(str(run.facts.get("recipe")))
+        if recipe.pruning is None or recipe.integer or recipe.folded or not run.complete:
+            state = run.facts.get("recipe") if run.complete else "not finished"
+            raise VcompressError(f"The run {folder} is {state}, not a finished pruned run in fp32; name one that vcompress prune printed.")
+        if self.weights is not None or self.schedule is not None:
+            raise VcompressError("A pruned run has its own weights and schedule; leave out --weights and --schedule, or --from.")
+        if (run.facts.get("family"), run.facts.get("size")) != (family, size or run.facts.get("size")):
+            raise VcompressError(f"The run {folder} is {run.facts.get('family')} {run.facts.get('size')}; give that family and size.")
+        return str(run.facts["size"])
 
     def finished(self, recipe: str, **facts: Any) -> "Run | None":
         """The newest finished run of this vocoder and recipe with these facts."""
@@ -67,6 +89,40 @@ class Job:
 
         assert self.size is not None
         return source_run(self.workspace, self.family, self.size, self.weights, self.name, self.schedule)
+
+    def start(self) -> "tuple[Run, FoldedVocoder]":
+        """The run to start from, pruned or not, and its folded network."""
+        from ..compress.folded import FoldedVocoder
+
+        if self.beginning is not None:
+            return self.workspace.open_run(self.beginning), FoldedVocoder.read(self.beginning)
+        run, checkpoint = self.source()
+        return run, FoldedVocoder.of(checkpoint)
+
+    def recipe(self, method: str) -> "Recipe":
+        """The recipe of a method on what this job starts from. Raises VcompressError where that is the control of a pruning and the method no control."""
+        from ..compress.recipes import Recipe, find_recipe
+
+        begun = find_recipe(str(self.workspace.open_run(self.beginning).facts["recipe"])) if self.beginning else Recipe()
+        if begun.control and method != "control":
+            raise VcompressError(f"Nothing is pruned in the run {self.beginning}, a control; name the run that it is the control of.")
+        return Recipe(method, pruning=begun.pruning)
+
+    def of_control(self) -> "Job":
+        """The job of this one's control: from the control of the pruned run. Raises VcompressError where that has not been trained."""
+        from ..compress.recipes import Recipe
+
+        pruning = self.recipe("control").pruning
+        if self.beginning is None or pruning is None:
+            return self
+        facts = self.workspace.open_run(self.beginning).facts
+        wanted = {key: facts.get(key) for key in ("family", "size", "name", "training")}
+        control = next(self.workspace.runs(recipe=Recipe("untouched", pruning=pruning).name, complete=True, **wanted), None)
+        if control is None:
+            raise VcompressError(
+                f"The control of the run {self.beginning} has not been trained; give its vcompress prune command again with --control, or --no-control here."
+            )
+        return replace(self, beginning=control.folder)
 
 
 def demo_corpus() -> Path:
@@ -94,23 +150,21 @@ def spread(clips: "Sequence[Clip]", count: int, between: bool = False) -> "list[
 
 def quantize(job: Job, method: str, reuse: bool = False) -> "Run":
     """A finished run of recipe static_w8a8 or dynamic_w8. `reuse`: an equal one that is there will do."""
-    from ..compress.folded import FoldedVocoder
-    from ..compress.recipes import Recipe
     from ..compress.static import quantize_static
 
-    source, checkpoint = job.source()
-    recipe = Recipe(method).name
+    source, vocoder = job.start()
+    recipe = job.recipe(method).name
     request = {"source": relative(source.folder, job.workspace), "data": _names(job), "calibration_clips": job.calibration_clips}
     if reuse and (done := job.finished(recipe, **request)):
         return done
-    folded = FoldedVocoder.of(checkpoint)
-    mels = calibration_mels(job, checkpoint) if method == "static" else []
-    with job.workspace.making(checkpoint.family, checkpoint.size, recipe, job.name or source.facts.get("name"), **request) as run:
+    trained = vocoder.trained
+    mels = calibration_mels(job, trained) if method == "static" else []
+    with job.workspace.making(trained.family, trained.size, recipe, job.name or source.facts.get("name"), **request) as run:
         if method == "static":
             with progress_bar(f"Calibrating {run.facts['name']}") as progress:
-                quantize_static(folded, mels, run.folder, progress)
+                quantize_static(vocoder, mels, run.folder, progress)
         else:
-            folded.save(run.folder)
+            vocoder.save(run.folder)
         return run.update(complete=True)
 
 
@@ -123,20 +177,23 @@ def qat_plan(family: str, steps: int, learning_rate: float, batch_size: int | No
     return replace(plan, warmup=min(50, steps // 10), seed=seed, accelerator=accelerator)
 
 
-def fine_tune(job: Job, method: str, plan: "TrainingPlan", fresh: bool = False, reuse: bool = False) -> "Run":
-    """A run of recipe qat_w8a8 or control_qat_w8a8; unfinished (`complete` False) after Ctrl-C. `reuse`: an equal finished run will do."""
-    from ..compress.folded import FoldedVocoder
+def fine_tune(job: Job, recipe: "Recipe", plan: "TrainingPlan", fresh: bool = False, reuse: bool = False) -> "Run":
+    """A run of a recipe that is trained: QAT, pruning, or a control; unfinished (`complete` False) after Ctrl-C. `reuse`: an equal finished run will do.
+
+    `job` starts from the run of the recipe's source.
+    """
+    from ..compress.pruning import begin
     from ..compress.qat import FineTuning
     from ..compress.qat import fine_tune as tune
-    from ..compress.recipes import Recipe
     from ..vocoders.progress import TrainingProgress
     from ..vocoders.registry import find_family
     from ..vocoders.segments import Segments
     from ..vocoders.trainer import read_clips, restore_adversary
 
-    source, checkpoint = job.source()
-    adversary = restore_adversary(checkpoint, source.folder)
-    objective = "adversarial" if adversary else find_family(checkpoint.family).objective_name
+    source, vocoder = job.start()
+    trained = vocoder.trained
+    adversary = restore_adversary(trained, _trained_in(job, source))
+    objective = "adversarial" if adversary else find_family(trained.family).objective_name
     request = {
         "plan": {**asdict(plan), "time": plan.time if isfinite(plan.time) else None},
         "data": _names(job),
@@ -145,21 +202,36 @@ def fine_tune(job: Job, method: str, plan: "TrainingPlan", fresh: bool = False, 
         "calibration_clips": job.calibration_clips,
         "objective": objective,
     }
-    recipe = Recipe(method).name
-    if reuse and (done := job.finished(recipe, training=request)):
+    if reuse and (done := job.finished(recipe.name, training=request)):
         return done
-    with resumable_run(job.workspace, checkpoint.family, checkpoint.size, recipe, job.name or source.facts.get("name"), request, fresh) as run:
+    vocoder, keepers = begin(vocoder, recipe)
+    with resumable_run(job.workspace, trained.family, trained.size, recipe.name, job.name or source.facts.get("name"), request, fresh) as run:
         from rich.console import Console
 
         console = Console(stderr=True)
-        parts = [read_clips(part, checkpoint.front_end, "Reading the corpus", console) for part in (job.corpus().training, job.corpus().validation)]
-        training, validation = (Segments(part, checkpoint.front_end, plan.frames) for part in parts)
-        tuning = FineTuning(plan, training, validation, calibration_mels(job, checkpoint), adversary)
-        title = f"{run.facts['name']} {recipe}"
+        parts = [read_clips(part, trained.front_end, "Reading the corpus", console) for part in (job.corpus().training, job.corpus().validation)]
+        training, validation = (Segments(part, trained.front_end, plan.frames) for part in parts)
+        tuning = FineTuning(plan, training, validation, calibration_mels(job, trained), adversary)
+        title = f"{run.facts['name']} {recipe.name}"
         with accounted(run, plan, job.power_of):
-            result = tune(FoldedVocoder.of(checkpoint), tuning, method == "qat", run.folder, (TrainingProgress(title, console),))
+            result = tune(vocoder, tuning, recipe.method == "qat", run.folder, (*keepers, TrainingProgress(title, console)))
         facts = {"steps": result.steps, "seconds": round(result.seconds, 1), "validation_loss": result.validation_loss}
         return job.workspace.open_run(run.folder).update(complete=result.complete, **facts)
+
+
+def train_arms(job: Job, recipe: "Recipe", plan: "TrainingPlan", control: bool, fresh: bool = False) -> "list[Run]":
+    """A recipe that is trained, and before it its control; what was trained already is used again, unless `fresh`. The last is unfinished after Ctrl-C."""
+    runs = []
+    for one, of in ((recipe.its_control, job.of_control), (recipe, lambda: job))[0 if control else 1 :]:
+        runs.append(fine_tune(of(), one, plan, fresh, reuse=not fresh))
+        if not runs[-1].complete:
+            break
+    return runs
+
+
+def _trained_in(job: Job, source: "Run") -> Path:
+    """The folder of the training that may have left discriminators: for a pruned run, that of what was pruned."""
+    return source.folder if job.beginning is None else job.workspace.root / str(source.facts["training"]["source"])
 
 
 def export(
@@ -215,6 +287,8 @@ def relative(folder: Path, workspace: "Workspace") -> str:
 
 def summary(artifact: "Artifact") -> str:
     """What became of the layers, which kernels run them, and what the file holds: lines for the terminal."""
+    from ..compress.recipes import find_recipe
+
     manifest = artifact.manifest
     lines = []
     for name, graph in manifest.graphs.items():
@@ -226,6 +300,6 @@ def summary(artifact: "Artifact") -> str:
             f"{size['file'] / 1e6:.3f} MB = weights {size['weights'] / 1e6:.3f} + scales {size['scales'] / 1e6:.3f} + "
             f"biases {size['biases'] / 1e6:.3f} + graph {size['graph'] / 1e6:.3f}"
         )
-    if manifest.recipe.removeprefix("folded_") not in ("fp32", "control_qat_w8a8"):
+    if find_recipe(manifest.recipe).integer:
         lines += [f"{row.graph}: {row.name} is {row.precision}: {row.reason}" for row in manifest.layers if row.reason]
     return "\n".join(lines)

@@ -1,7 +1,7 @@
 """Recipes: the ways to compress, each with a name that can be read back. One recipe is one row of every table."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..errors import VcompressError
@@ -17,7 +17,7 @@ METHODS = {
 }
 PRUNED_METHODS = {**METHODS, "untouched": "control_fp32"}  # the control of the pruning itself
 FOLDED, CONTROL = "folded_", "control_"
-_PRUNED = re.compile(r"(prune|channels)(\d{1,2}(?:\.\d)?)_")
+_PRUNED = re.compile(r"(?<![a-z])(prune|channels)(\d{1,2}(?:\.\d)?)_")
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,11 @@ class Recipe:
         return self.method in ("control", "untouched")
 
     @property
+    def its_control(self) -> "Recipe":
+        """The control of a recipe that is trained."""
+        return replace(self, method="untouched" if self.method == "fp32" else "control")
+
+    @property
     def integer(self) -> bool:
         """Whether the artifact computes in integers (the control does not)."""
         return self.method in ("dynamic", "static", "mixed", "qat")
@@ -84,8 +89,13 @@ class Recipe:
 
     @property
     def source(self) -> "Recipe":
-        """The recipe whose run it starts from, where it quantizes or trains on; itself for one in fp32 (which starts from the trained weights)."""
+        """The recipe whose run it starts from; of one in fp32 itself."""
         return Recipe("untouched" if self.control and self.pruning else "fp32", pruning=self.pruning)
+
+
+def unpruned(name: str) -> str:
+    """The name of a recipe without its pruning: "prune50_qat_w8a8" -> "qat_w8a8", "control_prune50_fp32" -> "control_fp32"."""
+    return _PRUNED.sub("", name, count=1)
 
 
 def find_recipe(name: str) -> Recipe:
