@@ -62,7 +62,9 @@ def test_what_fails_on_a_board_is_a_sentence(pi: tuple[Userland, Core]) -> None:
         pi[0].python(pi[1], ["-c", "import time; time.sleep(60)"], longest=0.5)
 
 
-@pytest.mark.parametrize("target, core", [("rpi-2b", "cortex-a7"), ("rpi-3b", "cortex-a53"), ("rpi-4b", "cortex-a72"), ("rpi-5", "cortex-a76")])
+@pytest.mark.parametrize(
+    "target, core", [("rpi-1b", "arm1176"), ("rpi-2b", "cortex-a7"), ("rpi-3b", "cortex-a53"), ("rpi-4b", "cortex-a72"), ("rpi-5", "cortex-a76")]
+)
 def test_a_profile_names_its_core(target: str, core: str) -> None:
     found = core_of(find_profile(target))
     assert found.name == core

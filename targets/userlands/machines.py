@@ -1,5 +1,6 @@
 """Architectures and processors that QEMU can stand in for. The data is in `machines.toml`."""
 
+import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -75,8 +76,8 @@ def cores() -> dict[str, Core]:
 
 def core_of(profile: Profile) -> Core:
     """The processor that a profile names. Raises VcompressError where none that is known stands in its `core`."""
-    words = profile.core.lower().replace(",", " ").split()
-    found = next((core for name, core in cores().items() if any(word.startswith(name) for word in words)), None)
+    words = profile.core.lower()
+    found = next((core for name, core in cores().items() if re.search(rf"\b{name}(?!\d)", words)), None)  # ARM1176JZF-S is one, a Cortex-A72 no A7
     if found is None:
         raise VcompressError(f"{profile.name} has the core {profile.core!r}, which is not simulated here; those with {', '.join(cores())} are.")
     return found
