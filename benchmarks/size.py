@@ -1,8 +1,7 @@
 """Bytes of an artifact, as its manifest splits them: weights, scales, biases, graph, file; and of its files when they are compressed."""
 
-import zlib
-
 import json
+import zlib
 from collections.abc import Iterator
 from functools import partial
 
