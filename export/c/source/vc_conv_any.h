@@ -16,7 +16,7 @@ typedef struct {
     size_t stride;
 } vc_reach;
 
-/* sums[0 ... 3] += the products of four outputs with the weights w, w + stride, ... */
+/* sums[0 ... 3] = the biases of four outputs + their products with the weights w, w + stride, ... */
 #if defined(__ARM_FEATURE_DSP) && defined(__OPTIMIZE__) /* without optimization there are too few registers */
 
 #define VC_WEIGHTS(SUM) /* four, in t, with the four elements in `even` and `odd` */ \
@@ -28,11 +28,11 @@ typedef struct {
 
 /* n is a multiple of four. 48 instructions are 32 products. What a tap needs once is left in memory, for there are 13 registers. */
 #define VC_FOURS(WIDTH, LOAD)                                                                                                 \
-    VC_INLINE void vc_fours_##WIDTH(const vc_reach *reach, const int8_t *w, int32_t *sums)                                    \
+    VC_INLINE void vc_fours_##WIDTH(const vc_reach *reach, const int8_t *w, const int32_t *bias, int32_t *sums)               \
     {                                                                                                                         \
         const int8_t *const last = w + reach->stride, *w_2 = w + 2 * reach->stride, *x, *end;                                 \
         const void *rows = reach->rows;                                                                                       \
-        int32_t sum_0 = sums[0], sum_1 = sums[1], sum_2 = sums[2], sum_3 = sums[3];                                           \
+        int32_t sum_0 = bias[0], sum_1 = bias[1], sum_2 = bias[2], sum_3 = bias[3];                                           \
         uint32_t even, odd, t, u;                                                                                             \
         __asm__ volatile("1:\n\tldr %[t], %[rows]\n\tldr %[x], [%[t]], #4\n\tstr %[t], %[rows]\n\t"                           \
                          "ldr %[t], %[from]\n\tadd %[x], %[t]\n\tldr %[t], %[n]\n\tadd %[end], %[w], %[t]\n"                  \
@@ -53,17 +53,17 @@ VC_FOURS(s16, "ldr %[t], [%[x]], #4\n\tldr %[u], [%[x]], #4\n\tpkhbt %[even], %[
 #else
 
 #define VC_HAS_FOURS(n) 0
-#define vc_fours_s8(reach, w, sums)
-#define vc_fours_s16(reach, w, sums)
+#define vc_fours_s8(reach, w, bias, sums)
+#define vc_fours_s16(reach, w, bias, sums)
 
 #endif
 
 #define VC_PRODUCTS(WIDTH, TYPE)                                                                                              \
-    VC_NOINLINE void vc_any_four_##WIDTH(const vc_reach *reach, const int8_t *w, int32_t *sums)                               \
+    VC_NOINLINE void vc_any_four_##WIDTH(const vc_reach *reach, const int8_t *w, const int32_t *bias, int32_t *sums)          \
     {                                                                                                                         \
         const TYPE *const *row = (const TYPE *const *)reach->rows, *const *const last = row + reach->taps;                    \
         const size_t n = reach->n, stride = reach->stride;                                                                    \
-        int32_t sum_0 = sums[0], sum_1 = sums[1], sum_2 = sums[2], sum_3 = sums[3];                                           \
+        int32_t sum_0 = bias[0], sum_1 = bias[1], sum_2 = bias[2], sum_3 = bias[3];                                           \
         for (; row < last; row++) {                                                                                           \
             const TYPE *x = *row + reach->from / sizeof(TYPE), *const end = x + n;                                            \
             for (; x < end; x++, w++) sum_0 += *x * w[0], sum_1 += *x * w[stride], sum_2 += *x * w[2 * stride], sum_3 += *x * w[3 * stride]; \
@@ -82,71 +82,103 @@ VC_FOURS(s16, "ldr %[t], [%[x]], #4\n\tldr %[u], [%[x]], #4\n\tpkhbt %[even], %[
 VC_PRODUCTS(s8, int8_t)
 VC_PRODUCTS(s16, int16_t)
 
-/* Outputs o, o + 1, ... n of them: sums requantized, clamped, stored; `wide` (16 bits out) and `q15` are constants where it is used, and `whole`: whether the clamp is that of the width. */
-VC_INLINE void finish_by(const vc_layer *layer, size_t o, const int32_t *sums, size_t n, void *out, int wide, int q15, int whole)
+/* What is left to do for the sums of a row's outputs, and where the next ones have it. */
+typedef struct {
+    const uint8_t *shift;
+    const void *multiplier;
+    void *out;
+    int32_t zero_point;
+    int16_t low;
+    int16_t high;
+    uint8_t preshift;
+} vc_rest;
+
+VC_INLINE vc_rest vc_rest_of(const vc_layer *layer, void *out)
 {
-    const uint8_t *shift = (const uint8_t *)layer->shift + o, *const end = shift + n, preshift = layer->preshift;
-    const int32_t *long_m = (const int32_t *)layer->multiplier + o;
-    const int16_t *short_m = (const int16_t *)layer->multiplier + o;
-    const int32_t zero_point = layer->zero_point;
-    int8_t *bytes = (int8_t *)out + o;
-    int16_t *words = (int16_t *)out + o;
-    while (shift < end) {
-        int32_t y = q15 ? vc_q15(*sums++, preshift, *short_m++, *shift++) : vc_q31(*sums++, *long_m++, *shift++);
-        y += zero_point;
-        if (wide)
-            *words++ = (int16_t)(whole ? VC_SATURATE(y, 16) : vc_clamp(y, layer->low, layer->high));
-        else
-            *bytes++ = (int8_t)(whole ? VC_SATURATE(y, 8) : vc_clamp(y, layer->low, layer->high));
-    }
+    vc_rest rest;
+    rest.shift = (const uint8_t *)layer->shift, rest.multiplier = layer->multiplier, rest.out = out;
+    rest.zero_point = layer->zero_point, rest.low = layer->low, rest.high = layer->high, rest.preshift = layer->preshift;
+    return rest;
 }
 
-VC_INLINE void finish(const vc_layer *layer, size_t o, const int32_t *sums, size_t n, void *out, int wide, int q15)
+/* n sums requantized, clamped, stored; the rest are constants where it is used. `whole`: whether the clamp is that of the width. */
+#define VC_FINISH(NAME, TYPE, MULTIPLIER, REQUANTIZED)                                                                        \
+    VC_INLINE void NAME##_by(vc_rest *rest, const int32_t *sums, size_t n, int whole)                                         \
+    {                                                                                                                         \
+        const uint8_t *const shift = rest->shift, preshift = rest->preshift;                                                  \
+        const MULTIPLIER *const multiplier = (const MULTIPLIER *)rest->multiplier;                                            \
+        const int32_t zero_point = rest->zero_point;                                                                          \
+        TYPE *const out = (TYPE *)rest->out;                                                                                  \
+        size_t k;                                                                                                             \
+        (void)preshift;                                                                                                       \
+        for (k = 0; k < n; k++) {                                                                                             \
+            const int32_t y = zero_point + REQUANTIZED;                                                                       \
+            out[k] = (TYPE)(whole ? VC_SATURATE(y, 8 * sizeof(TYPE)) : vc_clamp(y, rest->low, rest->high));                   \
+        }                                                                                                                     \
+        rest->shift = shift + n, rest->multiplier = multiplier + n, rest->out = out + n;                                      \
+    }                                                                                                                         \
+    VC_NOINLINE void NAME(vc_rest *rest, const int32_t *sums, size_t n)                                                       \
+    {                                                                                                                         \
+        const int whole = VC_HAS_SATURATE && rest->low == -(1l << (8 * sizeof(TYPE) - 1)) && rest->high == (1l << (8 * sizeof(TYPE) - 1)) - 1; \
+        if (whole && n == 4)                                                                                                  \
+            NAME##_by(rest, sums, 4, 1);                                                                                      \
+        else                                                                                                                  \
+            NAME##_by(rest, sums, n, 0);                                                                                      \
+    }
+VC_FINISH(vc_finish_s8_q31, int8_t, int32_t, vc_q31(sums[k], multiplier[k], shift[k]))
+VC_FINISH(vc_finish_s16_q31, int16_t, int32_t, vc_q31(sums[k], multiplier[k], shift[k]))
+VC_FINISH(vc_finish_s8_q15, int8_t, int16_t, vc_q15(sums[k], preshift, multiplier[k], shift[k]))
+VC_FINISH(vc_finish_s16_q15, int16_t, int16_t, vc_q15(sums[k], preshift, multiplier[k], shift[k]))
+
+VC_INLINE void vc_finish(vc_rest *rest, const int32_t *sums, size_t n, int wide, int q15)
 {
-    if (VC_HAS_SATURATE && layer->low == (wide ? -32768 : -128) && layer->high == (wide ? 32767 : 127))
-        finish_by(layer, o, sums, n, out, wide, q15, 1);
+    if (wide)
+        q15 ? vc_finish_s16_q15(rest, sums, n) : vc_finish_s16_q31(rest, sums, n);
     else
-        finish_by(layer, o, sums, n, out, wide, q15, 0);
+        q15 ? vc_finish_s8_q15(rest, sums, n) : vc_finish_s8_q31(rest, sums, n);
 }
 
 #define CONV(IN, TYPE)                                                                                                        \
-    VC_INLINE void conv_##IN(const vc_layer *layer, const TYPE *const *rows, void *out, int wide, int q15)                 \
+    VC_INLINE void conv_##IN(const vc_layer *layer, const TYPE *const *rows, void *out, int wide, int q15)                    \
     {                                                                                                                         \
         const size_t groups = layer->groups, outputs = groups == 1 ? layer->outputs : layer->outputs / groups;                \
         const int8_t *weights = (const int8_t *)layer->weights;                                                               \
-        const int32_t *const bias = (const int32_t *)layer->bias;                                                             \
-        const vc_layer of = *layer; /* in which nothing that is stored can lie */                                             \
+        const int32_t *bias = (const int32_t *)layer->bias;                                                                   \
+        vc_rest rest = vc_rest_of(layer, out);                                                                                \
         vc_reach reach;                                                                                                       \
         int32_t sums[4];                                                                                                      \
-        size_t o = 0, end;                                                                                                    \
+        size_t group, o;                                                                                                      \
         reach.rows = rows, reach.from = 0, reach.taps = layer->taps;                                                          \
         reach.n = groups == 1 ? layer->inputs : layer->inputs / groups;                                                       \
         reach.stride = reach.taps * reach.n;                                                                                  \
-        for (end = outputs; end <= layer->outputs; end += outputs, reach.from += reach.n * sizeof(TYPE)) {   \
-            for (; o + 4 <= end; o += 4, weights += 4 * reach.stride) {                                        \
-                sums[0] = bias[o], sums[1] = bias[o + 1], sums[2] = bias[o + 2], sums[3] = bias[o + 3];                       \
+        for (group = 0; group < groups; group++, reach.from += reach.n * sizeof(TYPE)) {                                      \
+            for (o = outputs; o >= 4; o -= 4, weights += 4 * reach.stride, bias += 4) {                                       \
                 if (VC_HAS_FOURS(reach.n)) {                                                                                  \
-                    vc_fours_##IN(&reach, weights, sums);                                                                     \
+                    vc_fours_##IN(&reach, weights, bias, sums);                                                               \
                 } else {                                                                                                      \
-                    vc_any_four_##IN(&reach, weights, sums);                                                                  \
+                    vc_any_four_##IN(&reach, weights, bias, sums);                                                            \
                 }                                                                                                             \
-                finish(&of, o, sums, 4, out, wide, q15);                                                                 \
+                vc_finish(&rest, sums, 4, wide, q15);                                                                         \
             }                                                                                                                 \
-            for (; o < end; o++, weights += reach.stride) {                                                                   \
-                sums[0] = vc_one_##IN(&reach, weights, bias[o]);                                                              \
-                finish(&of, o, sums, 1, out, wide, q15);                                                                 \
+            for (; o > 0; o--, weights += reach.stride, bias++) {                                                             \
+                sums[0] = vc_one_##IN(&reach, weights, *bias);                                                                \
+                vc_finish(&rest, sums, 1, wide, q15);                                                                         \
             }                                                                                                                 \
         }                                                                                                                     \
     }                                                                                                                         \
-    VC_INLINE void depthwise_##IN(const vc_layer *layer, const TYPE *const *rows, void *out, int wide, int q15)                \
-    {                                                                                                                             \
-        const int8_t *weights = (const int8_t *)layer->weights;                                                                   \
-        const vc_layer of = *layer;                                                                                           \
-        size_t o, tap;                                                                                                        \
-        for (o = 0; o < of.outputs; o++) {                                                                                    \
-            int32_t sum = ((const int32_t *)of.bias)[o];                                                                      \
-            for (tap = 0; tap < of.taps; tap++) sum += rows[tap][o] * *weights++;                                             \
-            finish(&of, o, &sum, 1, out, wide, q15);                                                                       \
+    VC_INLINE void depthwise_##IN(const vc_layer *layer, const TYPE *const *rows, void *out, int wide, int q15)               \
+    {                                                                                                                         \
+        const int8_t *weights = (const int8_t *)layer->weights;                                                               \
+        const int32_t *bias = (const int32_t *)layer->bias;                                                                   \
+        const size_t outputs = layer->outputs, taps = layer->taps;                                                            \
+        vc_rest rest = vc_rest_of(layer, out);                                                                                \
+        int32_t sums[4];                                                                                                      \
+        size_t o, k = 0, tap;                                                                                                 \
+        for (o = 0; o < outputs; o++) {                                                                                       \
+            int32_t sum = *bias++;                                                                                            \
+            for (tap = 0; tap < taps; tap++) sum += rows[tap][o] * *weights++;                                                \
+            sums[k++] = sum;                                                                                                  \
+            if (k == 4 || o + 1 == outputs) vc_finish(&rest, sums, k, wide, q15), k = 0;                                      \
         }                                                                                                                     \
     }
 CONV(s8, int8_t)

@@ -69,20 +69,28 @@ OF_ONE(vc_rescale_s16_s16, int16_t, int16_t)
 
 /* --- tables --- */
 
+#if defined(__AVR__)
 void vc_table_s8_s8(vc_flash_t table, const int8_t *x, int8_t *out, uint16_t n)
 {
-#if defined(__AVR__)
     for (; n > 0; n--, x++, out++) *out = vc_flash_s8(table, (uint8_t)(*x + 128));
-#else
-    const int8_t *const middle = (const int8_t *)table + 128;
-    for (; n > 0; n--) *out++ = middle[*x++];
-#endif
 }
 
 void vc_table_s8_s16(vc_flash_t table, const int8_t *x, int16_t *out, uint16_t n)
 {
-    for (; n > 0; n--, x++, out++) *out = vc_flash_s16(table, (uint16_t)(*x + 128));
+    for (; n > 0; n--, x++, out++) *out = vc_flash_s16(table, (uint8_t)(*x + 128));
 }
+#else
+#define TABLE(WIDTH, TYPE)                                                             \
+    void vc_table_s8_##WIDTH(vc_flash_t table, const int8_t *x, TYPE *out, uint16_t n)  \
+    {                                                                                   \
+        const TYPE *const middle = (const TYPE *)table + 128;                           \
+        for (; n >= 4; n = (uint16_t)(n - 4), x += 4, out += 4)                         \
+            out[0] = middle[x[0]], out[1] = middle[x[1]], out[2] = middle[x[2]], out[3] = middle[x[3]]; \
+        for (; n > 0; n--) *out++ = middle[*x++];                                       \
+    }
+TABLE(s8, int8_t)
+TABLE(s16, int16_t)
+#endif
 
 VC_INLINE int32_t interpolated(vc_flash_t table, uint8_t bits, int16_t x)
 {
