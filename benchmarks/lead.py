@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..compress.recipes import pruning_of, unpruned
 from ..vocoders.catalogue import catalogue
 from .columns import TIMES
 from .paired import compare
@@ -56,8 +57,9 @@ def vocoder_title(row: Row) -> str:
 
 
 def _recipe(row: Row) -> str:
-    word = recipe_word(row.recipe).removeprefix("folded ")
-    return f"{'folded ' if row.folded else ''}{INT8.get(word, f'{word} int8')}"
+    word = recipe_word(unpruned(row.recipe)).removeprefix("folded ")
+    pruned = f"{pruning_of(row.recipe)} " if row.pruned else ""
+    return f"{'folded ' if row.folded else ''}{pruned}{INT8.get(word, f'{word} int8')}"
 
 
 def _size(rows: Sequence[Row], row: Row) -> Phrase | None:

@@ -9,12 +9,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..compress.recipes import pruning_of, unpruned
 from .pareto import Objective, front
 from .records import ELSEWHERE, Record
 
 FOLDED = "folded_"
 SPECIAL = {"protocol", "batch", "short"}  # entries of `settings`
-RECIPES = ("fp32", "fp16", "static_w8a8", "static_w8a16", "mixed_w8a8", "dynamic_w8", "qat_w8a8", "control_qat_w8a8")
+RECIPES = ("fp32", "fp16", "static_w8a8", "static_w8a16", "mixed_w8a8", "dynamic_w8", "qat_w8a8", "control_qat_w8a8", "control_fp32")
+CONTROL = "control_"
 
 
 @dataclass(frozen=True)
@@ -44,25 +46,44 @@ class Row:
         return self.recipe.startswith(FOLDED)
 
     @property
+    def control(self) -> bool:
+        """Whether it is the control of another recipe."""
+        return self.recipe.removeprefix(FOLDED).startswith(CONTROL)
+
+    @property
+    def pruned(self) -> bool:
+        """Whether weights or channels are gone."""
+        return not self.control and bool(pruning_of(self.recipe))
+
+    @property
     def baseline_recipe(self) -> str | None:
-        """The row that ratios of size and speed refer to: fp32 folded alike, so that quantization gets no credit for the folding."""
+        """The row that ratios of size and speed refer to: fp32 folded alike, so that compression gets no credit for the folding."""
         if self.recipe == "fp32":
             return None
         return f"{FOLDED}fp32" if self.folded and self.recipe != f"{FOLDED}fp32" else "fp32"
 
     @property
     def reference_recipe(self) -> str | None:
-        """The row that quality is compared with: the control for QAT, fp32 for all others."""
+        """The row that quality is compared with: the control for what was trained (QAT, pruning), fp32 for all others.
+
+        What is quantized without training after a pruning has the control of the pruning.
+        """
         plain = self.recipe.removeprefix(FOLDED)
-        if "qat" in plain and not plain.startswith("control_"):
-            return f"{FOLDED if self.folded else ''}control_{plain}"
-        return self.baseline_recipe
+        if self.control or not (self.pruned or is_trained(plain)):
+            return self.baseline_recipe
+        trained = plain if is_trained(plain) else f"{pruning_of(plain)}_fp32"
+        return f"{FOLDED if self.folded else ''}{CONTROL}{trained}"
+
+
+def is_trained(recipe: str) -> bool:
+    """Whether a recipe trains on: QAT, pruning in fp32, and the control of either."""
+    return "qat" in recipe or (bool(pruning_of(recipe)) and recipe.endswith("_fp32"))
 
 
 def recipe_word(recipe: str) -> str:
-    """The recipe as written in a chart: "static_w8a8" -> "static"."""
+    """The recipe as written in a chart: "static_w8a8" -> "static", "control_prune50_qat_w8a8" -> "control prune50 qat"."""
     plain = recipe.removeprefix(FOLDED)
-    word = "control" if plain.startswith("control_") else plain.removesuffix("_w8a8").removesuffix("_w8").replace("_", " ")
+    word = "control" if plain == f"{CONTROL}qat_w8a8" else plain.removesuffix("_w8a8").removesuffix("_w8").replace("_", " ")
     return f"folded {word}" if recipe.startswith(FOLDED) else word
 
 
@@ -131,10 +152,10 @@ def _usual(record: Record) -> bool:
     return not SPECIAL & record.settings.keys()
 
 
-def recipe_rank(recipe: str) -> tuple[bool, int, str]:
-    """A recipe's place among those of one vocoder: fp32 first, the folded ones last."""
-    plain = recipe.removeprefix(FOLDED)
-    return recipe.startswith(FOLDED), RECIPES.index(plain) if plain in RECIPES else len(RECIPES), recipe
+def recipe_rank(recipe: str) -> tuple[bool, str, int, str]:
+    """A recipe's place among those of one vocoder: fp32 first, then what is not pruned, the folded ones last."""
+    plain, pruning = unpruned(recipe.removeprefix(FOLDED)), pruning_of(recipe)
+    return recipe.startswith(FOLDED), pruning, RECIPES.index(plain) if plain in RECIPES else len(RECIPES), recipe
 
 
 def row_named(rows: Sequence[Row], name: str, recipe: str | None) -> Row | None:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from .columns import TIMES
 from .paired import Difference, compare
 from .records import HOST
-from .rows import Row, row_named, threads_of
+from .rows import Row, is_trained, row_named, threads_of
 
 TRAINED = 2.0  # PESQ wide band of fp32; below it a vocoder is too rough for a difference to mean anything
 
@@ -47,8 +47,8 @@ class Verdict:
 
 
 def bound_of(row: Row) -> Bound:
-    """QAT is held to tighter bounds than what is not trained."""
-    return TRAINED_RECIPE if "qat" in row.recipe else OTHER_RECIPE
+    """What is trained last (QAT, pruning in fp32) is held to tighter bounds than what is not."""
+    return TRAINED_RECIPE if is_trained(row.recipe) else OTHER_RECIPE
 
 
 def judge(rows: Sequence[Row], row: Row) -> Verdict:
@@ -57,7 +57,7 @@ def judge(rows: Sequence[Row], row: Row) -> Verdict:
     pesq = fp32.value("pesq_wb") if fp32 else None
     if pesq is not None and pesq < TRAINED:
         return Verdict(Outcome.UNTRAINED, f"the PESQ wb of {row.name} in fp32 is {pesq:.2f}, below {TRAINED:.1f}")
-    if row.recipe.endswith("fp32") or "control_" in row.recipe:
+    if row.control or (row.recipe.endswith("fp32") and not row.pruned):
         return Verdict(Outcome.REFERENCE, "others are compared with this row")
     if pesq is None:
         return Verdict(Outcome.UNKNOWN, f"no PESQ wb of {row.name} in fp32 to tell whether it is trained enough")
@@ -96,7 +96,12 @@ def _outcome(loss: float | None, half_width: float, bound: float) -> Outcome:
 
 def quantized(rows: Sequence[Row]) -> list[Row]:
     """The rows in 8 bits; a control is none, though its name says which recipe it belongs to."""
-    return [row for row in rows if "w8" in row.recipe and "control_" not in row.recipe]
+    return [row for row in rows if "w8" in row.recipe and not row.control]
+
+
+def compressed(rows: Sequence[Row]) -> list[Row]:
+    """The rows in 8 bits, and those of which weights or channels are gone."""
+    return [row for row in rows if row.pruned or quantized([row])]
 
 
 def headline(rows: Sequence[Row]) -> str:

@@ -98,6 +98,12 @@ def unpruned(name: str) -> str:
     return _PRUNED.sub("", name, count=1)
 
 
+def pruning_of(name: str) -> str:
+    """The pruning in the name of a recipe, "" where there is none: "control_prune50_qat_w8a8" -> "prune50"."""
+    found = _PRUNED.search(name)
+    return found[0].removesuffix("_") if found else ""
+
+
 def find_recipe(name: str) -> Recipe:
     """The recipe of a name. Raises VcompressError when there is none, listing those there are."""
     folded, stem = name.startswith(FOLDED), name.removeprefix(FOLDED)

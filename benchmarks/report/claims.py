@@ -11,7 +11,7 @@ def narrow_band_claims(rows: Sequence[Row]) -> list[str]:
     """One sentence for each QAT row of DiffWave whose control was measured."""
     found = []
     for row in rows:
-        if row.family != "diffwave" or "control_" in row.recipe or "qat" not in row.recipe:
+        if row.family != "diffwave" or row.control or row.pruned or "qat" not in row.recipe:
             continue
         difference = compare(rows, row, "pesq_nb")
         if difference is None or difference.value is None:

@@ -15,7 +15,7 @@ from ..pareto import Objective, Point, front
 from ..provenance import weakest
 from ..records import MEASURED
 from ..rows import FOLDED, Row, clips_of, recipe_word
-from ..verdict import TRAINED, quantized
+from ..verdict import TRAINED, compressed
 from .marks import series_of, shape_of
 
 LOGARITHMIC = ("size", "speed", "energy", "other")  # kinds of columns that count in ratios
@@ -45,8 +45,8 @@ def absent_costs(rows: Sequence[Row]) -> list[tuple[str, str]]:
 class Gain:
     """What compression bought over some objectives: shares of the box (see hypervolume.py) that the fronts dominate, or the reason why there are none.
 
-    fp32: of the rows in floating point, controls included, so that what training bought is not counted as compression's;
-    all: with the quantized rows; corner: values at the reference point; known: how the figures that it is made of are known.
+    fp32: of the rows in floating point with nothing pruned, controls included, so that what training bought is not counted as compression's;
+    all: with the compressed rows; corner: values at the reference point; known: how the figures that it is made of are known.
     """
 
     labels: tuple[str, ...]
@@ -70,7 +70,7 @@ def gain(rows: Sequence[Row], columns: Sequence[Column]) -> Gain:
         if scale is None:
             return Gain(labels, reason=f"all rows have the same {column.label}")
         scales.append(scale)
-    int8 = {id(row) for row in quantized(shown)}
+    int8 = {id(row) for row in compressed(shown)}
     floating = [row for row in shown if id(row) not in int8]
     points = [_point(row, columns) for row in shown]
     shares = share([_point(row, columns) for row in floating], scales), share(points, scales)
@@ -143,7 +143,7 @@ def _row(row: Row, series: int, metrics: Sequence[str]) -> dict[str, Any]:
 def _pair(rows: Sequence[Row], a: Column, b: Column) -> dict[str, Any]:
     """fronts: indices of rows, one list for each set of clips that rows were compared on; floating: the front of the rows in floating point."""
     shown = [i for i, row in enumerate(rows) if row.value(a.metric) is not None and row.value(b.metric) is not None]
-    int8 = {id(row) for row in quantized(rows)}
+    int8 = {id(row) for row in compressed(rows)}
     objectives = (a.objective, b.objective)
     found = gain(rows, (a, b))
     together = {id(row) for row in _largest_group([rows[i] for i in shown], (a.metric, b.metric))} if shown else set()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ...compress.recipes import unpruned
 from ..rows import Row, recipe_word
 
 SHAPES = {"fp32": "circle", "static": "square", "qat": "diamond", "control": "triangle", "dynamic": "down", "mixed": "cross"}
@@ -23,8 +24,9 @@ def plain_word(recipe: str) -> str:
 
 
 def shape_of(recipe: str) -> str:
-    """The mark's shape of a recipe."""
-    return SHAPES.get(plain_word(recipe), "cross")
+    """The mark's shape of a recipe, pruned or not."""
+    word = plain_word(unpruned(recipe))
+    return SHAPES.get("control" if word.startswith("control") else word, "cross")
 
 
 def series_of(rows: Sequence[Row]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""How long QAT and its control trained, and their validation loss on the way, from the runs of a workspace."""
+"""How long QAT, pruning and their controls trained, and their validation loss on the way, from the runs of a workspace."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -7,14 +7,14 @@ from pathlib import Path
 
 from ...runtime.workspace import Run, Workspace
 from ..columns import signed
-from ..rows import FOLDED, Row
+from ..rows import FOLDED, Row, is_trained
 
 CURVE = "curve.jsonl"
 
 
 @dataclass(frozen=True)
 class Training:
-    """One run of QAT or its control. `curve`: (step, validation loss); steps and seconds are None where the run does not say."""
+    """One run of QAT, of a pruning, or of a control. `curve`: (step, validation loss); steps and seconds are None where the run does not say."""
 
     name: str
     recipe: str
@@ -33,14 +33,14 @@ class Training:
 
 def trainings(rows: Sequence[Row], workspace: Path) -> list[Training]:
     """The newest run of each trained recipe among the rows, complete ones before those that were cut short."""
-    wanted = dict.fromkeys((row.name, row.recipe.removeprefix(FOLDED)) for row in rows if "qat" in row.recipe)
+    wanted = dict.fromkeys((row.name, row.recipe.removeprefix(FOLDED)) for row in rows if is_trained(row.recipe))
     return _newest(wanted, list(Workspace(workspace).runs()))
 
 
 def all_trainings(workspace: Path) -> list[Training]:
     """The same for everything that was trained in a workspace, whether it was measured or not."""
     runs = list(Workspace(workspace).runs())
-    trained = {(str(run.facts.get("name")), str(run.facts.get("recipe"))) for run in runs if "qat" in str(run.facts.get("recipe"))}
+    trained = {(str(run.facts.get("name")), str(run.facts.get("recipe"))) for run in runs if is_trained(str(run.facts.get("recipe")))}
     return _newest(sorted(trained), runs)
 
 
