@@ -64,6 +64,13 @@ VC_INLINE int32_t vc_times(int32_t x, int16_t factor)
     const int32_t upper = (x >> 16) * factor, lower = (int32_t)((uint32_t)x & 0xFFFFu) * factor;
     return (int32_t)((uint32_t)upper << 1) + ((lower + 16384) >> 15);
 }
+#elif defined(__thumb2__)
+VC_INLINE int32_t vc_times(int32_t x, int16_t factor)
+{
+    int32_t low, high; /* the last bit that is shifted out is the one to round by */
+    __asm__("smull %0, %1, %2, %3\n\tlsrs %0, %0, #15\n\tadc %0, %0, %1, lsl #17" : "=&r"(low), "=&r"(high) : "r"(x), "r"((int32_t)factor) : "cc");
+    return low;
+}
 #else
 VC_INLINE int32_t vc_times(int32_t x, int16_t factor) { return (int32_t)(((int64_t)x * factor + 16384) >> 15); }
 #endif
