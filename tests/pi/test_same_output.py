@@ -31,7 +31,7 @@ def test_onnx_runtime_has_the_integers_that_it_has_here(artifact: Make, name: st
         found = graph_outputs(system, chosen, apart, given)
         assert found.keys() == expected.keys() and found
         differences = np.concatenate([np.abs(found[tensor].astype(np.int64) - array.astype(np.int64)).ravel() for tensor, array in expected.items()])
-        assert differences.max() <= 1 and differences.mean() < 0.001  # ties, rounded the other way
+        assert differences.max() <= 1 and differences.mean() < 0.01  # ties, rounded the other way
 
 
 @pytest.mark.parametrize("name", NAMES)
