@@ -9,7 +9,7 @@ import typer
 
 from ..errors import VcompressError
 from .bench import reference_clips
-from .options import RUNS, DataOption, JsonOption, SeedOption, SizeOption, TakePatternOption, ValidationOption, WorkspaceOption
+from .options import RUNS, DataOption, JsonOption, PowerOfOption, SeedOption, SizeOption, TakePatternOption, ValidationOption, WorkspaceOption
 from .output import print_json, progress_bar, say, working
 from .quantize import WeightsOption
 
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 RECIPES = "fp32,static_w8a8,control_qat_w8a8,qat_w8a8"
 DEMO_STEPS, DEMO_CLIPS, STEPS, CLIPS = 20, 6, 1000, 16
+DEMO_WINDOW = 1.0  # seconds of a window of energy, which its record says
 
 FamiliesArgument = Annotated[list[str], typer.Argument(metavar="FAMILY...", help="Families of vocoders (see: vcompress list).")]
 RecipesOption = Annotated[str, typer.Option("--recipes", metavar="NAMES", help="Recipes, with commas between them.")]
 StepsOption = Annotated[int | None, typer.Option("--steps", metavar="N", min=1, help=f"Steps of QAT and control.  [default: {STEPS}]", show_default=False)]
 ClipsOption = Annotated[int | None, typer.Option("--clips", metavar="N", min=1, help=f"Validation clips for quality.  [default: {CLIPS}]", show_default=False)]
-DemoOption = Annotated[bool, typer.Option("--demo", help=f"Minutes instead of hours: {DEMO_STEPS} steps of QAT, {DEMO_CLIPS} clips.")]
+DemoOption = Annotated[bool, typer.Option("--demo", help=f"Minutes instead of hours: {DEMO_STEPS} steps of QAT, {DEMO_CLIPS} clips, short windows of energy.")]
 RateOption = Annotated[float, typer.Option("--learning-rate", metavar="RATE", help="Highest learning rate of QAT and control.")]
 
 
@@ -41,6 +42,7 @@ def run(
     validation: ValidationOption = None,
     take_pattern: TakePatternOption = r"_\d+$",
     learning_rate: RateOption = 1e-4,
+    power_of: PowerOfOption = None,
     seed: SeedOption = 0,
     workspace: WorkspaceOption = RUNS,
     json: JsonOption = False,
@@ -70,11 +72,13 @@ def run(
         place, split = Workspace(workspace), Split(take_pattern, validation)
         if weights is not None and len(families) > 1:
             raise VcompressError("--weights belongs to one family; give one family, or leave it out.")
-        jobs = [Job(place, family, size, data or [], split, weights) for family in families]
+        jobs = [Job(place, family, size, data or [], split, weights, power_of=power_of or "") for family in families]
         place.check_writable()
         folders = _make(jobs, wanted, steps or (DEMO_STEPS if demo else STEPS), learning_rate, seed)
         chosen = reference_clips(data, split, clips or (DEMO_CLIPS if demo else CLIPS))
-        settings = BenchSettings(seed=seed)
+        settings = BenchSettings(seed=seed, power_of=power_of or "")
+        if demo:
+            settings = replace(settings, window_seconds=DEMO_WINDOW)
         with progress_bar("Measuring") as show:
             records = measure_all(
                 [Artifact.open(folder) for folder in folders], chosen, settings, place.records, lambda done, total, what, _: show(done, total, what)
