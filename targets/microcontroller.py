@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import VcompressError
 from .budget import Budget, Part
 from .code import target_facts
-from .firmware.code_size import CodeSizes, code_sizes
+from .firmware.code_size import CodeSizes, code_sizes, has_transform
 from .profile import Profile
 from .workload import Workload
 
@@ -59,11 +59,8 @@ def _from_code(profile: Profile, library: "Library") -> tuple[Budget, ...]:
 
 def _measured(sizes: CodeSizes, library: "Library") -> tuple[Part, Part]:
     """Code, with what it takes of the C library, and stack."""
-    from ..export.c.program import InverseSTFT
-
-    transformed = any(isinstance(step, InverseSTFT) for step in library.program.steps)
     code = sizes.code(library.network.text()) + sizes.start_up
-    return Part("code", code), Part("stack", sizes.stack(len(library.streaming.rates), transformed))
+    return Part("code", code), Part("stack", sizes.stack(len(library.streaming.rates), has_transform(library.program)))
 
 
 def _from_shapes(profile: Profile, workload: Workload, no_code: str) -> tuple[Budget, ...]:

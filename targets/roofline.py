@@ -5,11 +5,13 @@ Williams, Waterman and Patterson, Roofline, 2009. A modelled figure: it ranks an
 
 from dataclasses import dataclass
 
+from .firmware.code_size import code_sizes
 from .profile import Profile, Quantity
 from .workload import INT8, Workload
 
 METHOD = "roofline on one core: layer by layer, the longer of MACs over rate and bytes over bandwidth"
 METHOD_MCU = "MACs x cycles per MAC / clock, one core"
+METHOD_CODE = "products, outputs, rows and transforms of the C code x cycles of each, from simulated runs / clock"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ def speed(profile: Profile, workload: Workload) -> Speed:
 
 
 def _on_mcu(profile: Profile, workload: Workload) -> Speed:
+    if (known := _of_code(profile, workload)) is not None:
+        return known
     cycles, clock = profile.cycles_per_mac, profile.clock_hz
     assert cycles is not None and clock.value is not None
     if cycles.value is None:
@@ -49,6 +53,17 @@ def _on_mcu(profile: Profile, workload: Workload) -> Speed:
         return Speed(method=METHOD_MCU, reason=f"no layer of {workload.name} {workload.recipe} is int8, and cycles per MAC are those of int8; quantize it")
     macs = workload.macs_per_second
     return Speed(macs * cycles.least / clock.value, macs * cycles.most / clock.value, METHOD_MCU)
+
+
+def _of_code(profile: Profile, workload: Workload) -> Speed | None:
+    """By the work of the C code; None where there is none, or nothing was measured on this target."""
+    program, sizes = workload.code.program if workload.code is not None else "", code_sizes(profile.name)
+    clock = profile.clock_hz.value
+    if isinstance(program, str) or sizes is None or clock is None:
+        return None
+    frames = program.sample_rate / program.hop
+    least, most = sizes.frame_cycles(program)
+    return Speed(frames * least / clock, frames * most / clock, METHOD_CODE)
 
 
 def _on_computer(profile: Profile, workload: Workload) -> Speed:

@@ -134,6 +134,8 @@ def workload_of(artifact: Artifact, seconds: float) -> Workload:
 
 def _notes(sampler: dict[str, Any]) -> tuple[str, ...]:
     name = sampler.get("name")
+    if name == "istft":
+        return ("The inverse STFT is counted where one was measured, on microcontrollers, and nowhere else.",)
     return () if name == "feed_forward" else (f"What the {name} sampler computes and holds beside its graphs is not counted.",)
 
 
