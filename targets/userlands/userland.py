@@ -22,6 +22,7 @@ PYTHON_VERSION = "3.11"  # Debian's own of that release
 PACKAGE = Path(__file__).parents[2]  # vcompress itself
 LONGEST = 3600.0  # seconds that a program may take
 MARK = "Py_GetCopyright"  # a function of Python that nothing calls once it has started
+SENTENCE = f"{VcompressError.__module__}.{VcompressError.__qualname__}: "  # how a mistake that is said in a sentence ends a program
 OnStep = Callable[[str], None]
 
 
@@ -82,6 +83,8 @@ class Userland:
                 raise VcompressError(f"A program did not end under {self.architecture.qemu} within {longest:g} s; give it less audio.") from None
         if done.returncode:
             last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+            if last.startswith(SENTENCE):
+                raise VcompressError(last.removeprefix(SENTENCE))
             raise VcompressError(f"A program failed under {self.architecture.qemu} -cpu {core.name} ({last}); see whether it runs on this machine.")
         return done.stdout
 
