@@ -46,7 +46,8 @@ def fit(
     """Does it fit, and is it fast enough? Reckoned from the graphs and the target's profile; nothing is compiled or run.
 
     A computer needs RAM for weights and activations of an utterance; a microcontroller needs flash for weights and tables, and RAM
-    for a streaming execution. All bytes are lower bounds, and the speed is a range: layer by layer, arithmetic or memory.
+    for a streaming execution: to the byte where the C export plans it, code and stack as measured on builds. What is not known makes
+    a lower bound. The speed is a range.
     Ends with 0 where it fits (as far as is known), 1 where it does not, 2 for a mistake. --all is an overview and ends with 0.
 
     \b
@@ -139,7 +140,7 @@ def _print_all(found: "list[Fit]", markdown: bool) -> None:
         _print_matrix(found)
         return
     print_table(HEADERS, [_line(one) for one in found], words=WORDS)
-    print("\nBytes are lower bounds, RTF is modelled: see vcompress fit ARTIFACT --target NAME")
+    print("\nBytes are lower bounds where a part is not known, RTF is modelled: see vcompress fit ARTIFACT --target NAME")
 
 
 def _print_matrix(found: "list[Fit]") -> None:
