@@ -78,19 +78,22 @@ class ActivationQuantizer(FakeQuantizeBase):
     def _observe(self, x: Tensor) -> None:
         low, high = torch.aminmax(x)
         self._extremes = torch.stack([torch.minimum(self._extremes[0], low), torch.maximum(self._extremes[1], high)])
-        flat = x.flatten()
-        self._samples.append(flat[:: max(1, len(flat) // SAMPLES_PER_CALL)].float().clone())
+        if not self.wide:  # whose scale follows from the extremes
+            flat = x.flatten()
+            self._samples.append(flat[:: max(1, len(flat) // SAMPLES_PER_CALL)].float().clone())
         self.seen = True
 
     def choose_range(self) -> None:
         """End of calibration: the clipping of the extremes that gives the sampled values the least squared error."""
-        if self.fixed or not self._samples:
+        if self.fixed or not self.seen:
             return
-        values = torch.cat(self._samples)
-        self._samples.clear()
         if self.wide:  # nothing is won by clipping, and little lost by room for what is louder than the calibration
             self._set((WIDE_HEADROOM * self._extremes.abs().max() / self.quant_max).clamp(min=SMALLEST_SCALE).item(), 0)
             return
+        if not self._samples:  # chosen before
+            return
+        values = torch.cat(self._samples)
+        self._samples.clear()
         best = torch.inf
         for low in CLIPPING_CANDIDATES if self._extremes[0] < 0 else (1.0,):
             for high in CLIPPING_CANDIDATES:

@@ -92,7 +92,7 @@ def prepare(form: Form, floats: Mapping[str, str], wide: Mapping[str, str] | Non
     """Trace a form and insert fake quantizers (off: the graph computes what the form does)."""
     traced = trace(form, batched)
     keys = {node.name: key for node, key in tensor_keys(traced, form)}
-    quantizer = VocoderQuantizer(keys, floats, wide or {})
+    quantizer = VocoderQuantizer(keys, floats, wide or {}, form.grids)
     module = prepare_qat_pt2e(traced, quantizer)
     modules = dict(module.named_modules(remove_duplicate=False))
     tensors: dict[str, ActivationQuantizer] = {}

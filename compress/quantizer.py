@@ -6,6 +6,7 @@ ONNX Runtime, TFLite and the C kernels run in integers, and says of every weight
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 from torch.fx import GraphModule, Node
@@ -27,6 +28,8 @@ SCALING = {aten.mul.Tensor, aten.div.Tensor}  # by a number: the integers stay, 
 UNARY = {aten.leaky_relu.default, aten.relu.default}
 # Range known beforehand: the tables of TFLite and of the C kernels use the same (2^-8 and 2^-7).
 BOUNDED = {aten.sigmoid.default: (2.0**-8, 0), aten.tanh.default: (2.0**-7, 128)}
+NARROWING = {aten.hardtanh.default: (2.0**-7, 128)}  # what lies within 1, a state of 16 bits or a float input, rounded to 8 for a matrix product
+BLENDING = {aten.lerp.Tensor}  # a recurrent layer's state between the old one and the candidate: one rounding for the three products
 WIDE_BOUNDED = 2.0**-15
 MOVEMENT = {
     aten.reshape.default,
@@ -56,9 +59,15 @@ WEIGHT = QuantizationSpec(
 )
 
 
+@cache
+def _on_grid(scale: float) -> QuantizationSpec:
+    """16 bits with a scale that is chosen."""
+    return replace(WIDE, observer_or_fake_quant_ctr=ActivationQuantizer.with_args(fixed=(scale, 0), wide=True))
+
+
 def _bounded(scale: float, zero_point: int, wide: bool = False) -> QuantizationSpec:
     if wide:
-        return replace(WIDE, observer_or_fake_quant_ctr=ActivationQuantizer.with_args(fixed=(WIDE_BOUNDED, 0), wide=True))
+        return _on_grid(WIDE_BOUNDED)
     make = ActivationQuantizer.with_args(fixed=(scale, zero_point))
     return QuantizationSpec(dtype=torch.uint8, quant_min=0, quant_max=255, qscheme=torch.per_tensor_affine, observer_or_fake_quant_ctr=make)
 
@@ -130,14 +139,14 @@ def below(path: str, floats: Mapping[str, str]) -> str | None:
 class VocoderQuantizer(Quantizer):
     """Annotates every layer but those below the paths of `floats` (path, or key of an input that is moved about -> reason).
 
-    `keys`: table key of every node; tensors whose key is in `wide` (key -> reason) get 16 bits. Of the weight layers, `quantized` gives
-    the bits of input and output and the reason for 16, and `skipped` why they stay in float. `same`: pairs of keys with the same integers
+    `keys`: table key of every node; tensors whose key is in `wide` (key -> reason) get 16 bits, with the scale of `grids` where that has one.
+    Of the weight layers, `quantized` gives the bits of input and output and the reason for 16, and `skipped` why they stay in float. `same`: pairs of keys with the same integers
     (data movement, a multiplication by a number), which therefore have the same bits.
     """
 
-    def __init__(self, keys: Mapping[str, str], floats: Mapping[str, str], wide: Mapping[str, str]):
+    def __init__(self, keys: Mapping[str, str], floats: Mapping[str, str], wide: Mapping[str, str], grids: Mapping[str, float] | None = None):
         super().__init__()
-        self._keys, self._floats, self._wide = keys, floats, wide
+        self._keys, self._floats, self._wide, self._grids = keys, floats, wide, grids or {}
         self._integer: set[Node] = set()  # nodes with an integer output
         self.quantized: dict[str, LayerBits] = {}
         self.skipped: dict[str, str] = {}
@@ -187,7 +196,12 @@ class VocoderQuantizer(Quantizer):
                 yield user
 
     def _spec(self, node: Node) -> QuantizationSpec:
-        return WIDE if self._keys.get(node.name) in self._wide else ACTIVATION
+        while node.target in MOVEMENT and isinstance(node.args[0], Node) and self._keys.get(node.name) not in self._wide:
+            node = node.args[0]  # it has the integers of what is moved
+        key = self._keys.get(node.name, "")
+        if key not in self._wide:
+            return ACTIVATION
+        return _on_grid(self._grids[key]) if key in self._grids else WIDE
 
     def _bits(self, layer: Node) -> LayerBits:
         source = layer.args[0]
@@ -218,6 +232,11 @@ class VocoderQuantizer(Quantizer):
             return _annotated({} if unrounded else read, self._spec(node))
         if node.target in BOUNDED and tensors[0] in self._integer:
             return _annotated(read, _bounded(*BOUNDED[node.target], wide=self._keys.get(node.name) in self._wide))
+        if node.target in NARROWING:
+            integer = tensors[0] in self._integer or self._keys.get(tensors[0].name) in self._wide
+            return _annotated(read if integer else {}, _bounded(*NARROWING[node.target]))
+        if node.target in BLENDING and all(part in self._integer or self._is_integer_input(part) for part in node.all_input_nodes):
+            return _annotated({part: self._spec(part) for part in node.all_input_nodes}, self._spec(node))
         if node.target in MOVEMENT and (tensors[0] in self._integer or self._is_integer_input(tensors[0])):
             return _annotated(read, SharedQuantizationSpec((tensors[0], node)))
         if node.target in JOINING:
