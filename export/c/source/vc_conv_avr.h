@@ -34,7 +34,7 @@ typedef struct {
 #define VC_BEGIN "push r28\n\tpush r29\n\tmovw r28,%[row]\n\t"
 #define VC_END "pop r29\n\tpop r28\n\t"
 #define VC_SUM_IS_BIAS VC_TO(11) VC_FETCH("%A[sum]") VC_FETCH("%B[sum]") VC_FETCH("%C[sum]") VC_FETCH("%D[sum]") VC_LEAVE(11)
-#define VC_NEXT_ROW /* X = its element `from` */ \
+#define VC_NEXT_ROW /* X = its element `from` */                                                                             \
     "movw r26,%[rows]\n\tld r18,X+\n\tld r19,X+\n\tmovw %[rows],r26\n\tmovw r26,r18\n\tldd r18,Y+2\n\tldd r19,Y+3\n\tadd r26,r18\n\tadc r27,r19\n\t"
 #define VC_PRODUCT "ld r18,X+\n\t" VC_FETCH("r19") "muls r18,r19\n\tsbc r20,r20\n\tadd %[a],r0\n\tadc %[b],r1\n\tadc %[c],r20\n\t"
 
@@ -112,17 +112,17 @@ VC_INLINE int16_t vc_next_of_column_q15(vc_row *row) { return vc_finished_q15(ro
 VC_INLINE int16_t vc_next_of_column_q31(vc_row *row) { return vc_finished_q31(row, vc_sum_of_column(row)); }
 
 /* In C, for rows of any length and width: the sum of the next output. */
-#define VC_PLAIN_SUM(WIDTH, TYPE)                                                                                         \
-    VC_NOINLINE int32_t vc_plain_sum_##WIDTH(vc_row *row, uint16_t n)                                                     \
-    {                                                                                                                     \
-        const TYPE *const *const rows = (const TYPE *const *)row->rows;                                                   \
-        int32_t sum = vc_flash_s32((vc_flash_t)row->bias, 0);                                                             \
-        uint16_t i;                                                                                                       \
-        uint8_t tap;                                                                                                      \
-        for (tap = 0; tap < row->taps; tap++, row->weights += n)                                                          \
-            for (i = 0; i < n; i++) sum += (int32_t)rows[tap][row->from + i] * vc_flash_s8((vc_flash_t)row->weights, i);  \
-        row->bias += 4;                                                                                                   \
-        return sum;                                                                                                       \
+#define VC_PLAIN_SUM(WIDTH, TYPE)                                                                                            \
+    VC_NOINLINE int32_t vc_plain_sum_##WIDTH(vc_row *row, uint16_t n)                                                        \
+    {                                                                                                                        \
+        const TYPE *const *const rows = (const TYPE *const *)row->rows;                                                      \
+        int32_t sum = vc_flash_s32((vc_flash_t)row->bias, 0);                                                                \
+        uint16_t i;                                                                                                          \
+        uint8_t tap;                                                                                                         \
+        for (tap = 0; tap < row->taps; tap++, row->weights += n)                                                             \
+            for (i = 0; i < n; i++) sum += (int32_t)rows[tap][row->from + i] * vc_flash_s8((vc_flash_t)row->weights, i);     \
+        row->bias += 4;                                                                                                      \
+        return sum;                                                                                                          \
     }
 VC_PLAIN_SUM(s8, int8_t)
 VC_PLAIN_SUM(s16, int16_t)

@@ -19,11 +19,11 @@ VC_INLINE int32_t vc_clamp(int32_t x, int16_t low, int16_t high) { return x < lo
 /* The clamp of 8 or 16 bits in one instruction, where there is one. */
 #if defined(__ARM_FEATURE_SAT)
 #define VC_HAS_SATURATE 1
-#define VC_SATURATE(x, bits) \
-    __extension__({ \
-        int32_t saturated; \
-        __asm__("ssat %0, %1, %2" : "=r"(saturated) : "I"(bits), "r"(x)); \
-        saturated; \
+#define VC_SATURATE(x, bits)                                                                                                 \
+    __extension__({                                                                                                          \
+        int32_t saturated;                                                                                                   \
+        __asm__("ssat %0, %1, %2" : "=r"(saturated) : "I"(bits), "r"(x));                                                    \
+        saturated;                                                                                                           \
     })
 #else
 #define VC_HAS_SATURATE 0
@@ -64,7 +64,7 @@ VC_INLINE int32_t vc_times(int32_t x, int16_t factor)
     const int32_t upper = (x >> 16) * factor, lower = (int32_t)((uint32_t)x & 0xFFFFu) * factor;
     return (int32_t)((uint32_t)upper << 1) + ((lower + 16384) >> 15);
 }
-#elif defined(__thumb2__)
+#elif defined(__thumb2__) /* and not before ARMv7 */
 VC_INLINE int32_t vc_times(int32_t x, int16_t factor)
 {
     int32_t low, high; /* the last bit that is shifted out is the one to round by */

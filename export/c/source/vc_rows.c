@@ -32,10 +32,10 @@ VC_INLINE int32_t product(const vc_product *of, int32_t a, int32_t b)
     return vc_clamp(y + of->zero_point, of->low, of->high);
 }
 
-#define OF_TWO(NAME, FACTS, VALUE, A, B, OUT)                                                       \
-    void NAME(const FACTS *facts, const A *a, const B *b, OUT *out, uint16_t n)                      \
-    {                                                                                                 \
-        for (; n > 0; n--, a++, b++, out++) *out = (OUT)VALUE(facts, *a, *b);                          \
+#define OF_TWO(NAME, FACTS, VALUE, A, B, OUT)                                                                                \
+    void NAME(const FACTS *facts, const A *a, const B *b, OUT *out, uint16_t n)                                              \
+    {                                                                                                                        \
+        for (; n > 0; n--, a++, b++, out++) *out = (OUT)VALUE(facts, *a, *b);                                                \
     }
 OF_TWO(vc_add_s8_s8_s16, vc_wide_sum, wide_sum, int8_t, int8_t, int16_t)
 OF_TWO(vc_add_s8_s16_s8, vc_wide_sum, wide_sum, int8_t, int16_t, int8_t)
@@ -58,10 +58,10 @@ VC_INLINE int32_t scaled(const vc_scale *scale, int32_t x)
     return vc_clamp(x + scale->zero_point, scale->low, scale->high);
 }
 
-#define OF_ONE(NAME, IN, OUT)                                              \
-    void NAME(const vc_scale *scale, const IN *x, OUT *out, uint16_t n)     \
-    {                                                                        \
-        for (; n > 0; n--, x++, out++) *out = (OUT)scaled(scale, *x);         \
+#define OF_ONE(NAME, IN, OUT)                                                                                                \
+    void NAME(const vc_scale *scale, const IN *x, OUT *out, uint16_t n)                                                      \
+    {                                                                                                                        \
+        for (; n > 0; n--, x++, out++) *out = (OUT)scaled(scale, *x);                                                        \
     }
 OF_ONE(vc_rescale_s8_s16, int8_t, int16_t)
 OF_ONE(vc_rescale_s16_s8, int16_t, int8_t)
@@ -80,13 +80,13 @@ void vc_table_s8_s16(vc_flash_t table, const int8_t *x, int16_t *out, uint16_t n
     for (; n > 0; n--, x++, out++) *out = vc_flash_s16(table, (uint8_t)(*x + 128));
 }
 #else
-#define TABLE(WIDTH, TYPE)                                                             \
-    void vc_table_s8_##WIDTH(vc_flash_t table, const int8_t *x, TYPE *out, uint16_t n)  \
-    {                                                                                   \
-        const TYPE *const middle = (const TYPE *)table + 128;                           \
-        for (; n >= 4; n = (uint16_t)(n - 4), x += 4, out += 4)                         \
-            out[0] = middle[x[0]], out[1] = middle[x[1]], out[2] = middle[x[2]], out[3] = middle[x[3]]; \
-        for (; n > 0; n--) *out++ = middle[*x++];                                       \
+#define TABLE(WIDTH, TYPE)                                                                                                   \
+    void vc_table_s8_##WIDTH(vc_flash_t table, const int8_t *x, TYPE *out, uint16_t n)                                       \
+    {                                                                                                                        \
+        const TYPE *const middle = (const TYPE *)table + 128;                                                                \
+        for (; n >= 4; n = (uint16_t)(n - 4), x += 4, out += 4)                                                              \
+            out[0] = middle[x[0]], out[1] = middle[x[1]], out[2] = middle[x[2]], out[3] = middle[x[3]];                      \
+        for (; n > 0; n--) *out++ = middle[*x++];                                                                            \
     }
 TABLE(s8, int8_t)
 TABLE(s16, int16_t)
@@ -114,18 +114,18 @@ void vc_table_s16_s8(vc_flash_t table, uint8_t bits, const int16_t *x, int8_t *o
 
 /* --- one scale --- */
 
-#define ONE_SCALE(WIDTH, TYPE)                                                                   \
-    void vc_clamp_##WIDTH(const TYPE *x, TYPE low, TYPE high, TYPE *out, uint16_t n)              \
-    {                                                                                              \
-        for (; n > 0; n--, x++, out++) *out = *x < low ? low : *x > high ? high : *x;               \
-    }                                                                                                \
-    void vc_max_##WIDTH(const TYPE *a, const TYPE *b, TYPE *out, uint16_t n)                          \
-    {                                                                                                  \
-        for (; n > 0; n--, a++, b++, out++) *out = *a > *b ? *a : *b;                                   \
-    }                                                                                                    \
-    void vc_fill_##WIDTH(TYPE *out, TYPE value, uint16_t n)                                               \
-    {                                                                                                      \
-        for (; n > 0; n--) *out++ = value;                                                                  \
+#define ONE_SCALE(WIDTH, TYPE)                                                                                               \
+    void vc_clamp_##WIDTH(const TYPE *x, TYPE low, TYPE high, TYPE *out, uint16_t n)                                         \
+    {                                                                                                                        \
+        for (; n > 0; n--, x++, out++) *out = *x < low ? low : *x > high ? high : *x;                                        \
+    }                                                                                                                        \
+    void vc_max_##WIDTH(const TYPE *a, const TYPE *b, TYPE *out, uint16_t n)                                                 \
+    {                                                                                                                        \
+        for (; n > 0; n--, a++, b++, out++) *out = *a > *b ? *a : *b;                                                        \
+    }                                                                                                                        \
+    void vc_fill_##WIDTH(TYPE *out, TYPE value, uint16_t n)                                                                  \
+    {                                                                                                                        \
+        for (; n > 0; n--) *out++ = value;                                                                                   \
     }
 ONE_SCALE(s8, int8_t)
 ONE_SCALE(s16, int16_t)
