@@ -14,10 +14,11 @@ from vcompress.compress.prepared import PreparedVocoder
 from vcompress.compress.recipes import Recipe
 from vcompress.compress.scale_table import ScaleTable
 from vcompress.export.artifact_writer import write_artifact
-from vcompress.export.c.program import Convolution, Curve, Joined, Product, Program, Scaled, Step, Sum, Table, Tensor, View
+from vcompress.export.c.program import Convolution, Curve, Joined, Product, Program, Scaled, Step, Sum, Table, TargetFacts, Tensor, View
 from vcompress.runtime.artifact import Artifact
 from vcompress.vocoders.melgan import MelGANConfig
 
+PICO = TargetFacts("pico", "q31")
 NARROW = {
     "melgan": MelGANConfig(base_channels=2, residual_blocks=1, ratios=(16, 16), padding="zeros"),
     "hifigan": CONFIGS["hifigan"],
@@ -27,13 +28,14 @@ NARROW = {
 
 @cache
 def narrow(family: str) -> Artifact:
-    """The static int8 artifact of a tiny network that streams."""
+    """The static int8 artifact of a tiny network that streams, with its C files for a pico."""
     config = NARROW[family]
     folded = FoldedVocoder.of(tiny_checkpoint(family, config))
     prepared = PreparedVocoder(folded.family, folded.network, folded.trained.config)
     calibrate(prepared, sampler_of(folded), tiny_mels())
-    table = ScaleTable.of(prepared.graphs.values())
-    return write_artifact(FoldedVocoder.of(tiny_checkpoint(family, config)), Recipe("static"), f"{family}-narrow", Path(mkdtemp()) / "artifact", table)
+    table, folder = ScaleTable.of(prepared.graphs.values()), Path(mkdtemp()) / "artifact"
+    anew = FoldedVocoder.of(tiny_checkpoint(family, config))
+    return write_artifact(anew, Recipe("static"), f"{family}-narrow", folder, table, formats=("onnx", "c"), target=PICO)
 
 
 class Chain:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from c_programs import Chain, integer_mel, narrow, state_program
+from c_programs import PICO, Chain, integer_mel, narrow, state_program
 from conftest import CommandLine
+from tiny import tiny_artifact
 from tiny_vocoders import tiny_mels
 
 from vcompress.errors import VcompressError
@@ -17,10 +18,9 @@ from vcompress.export.c import derived
 from vcompress.export.c.generate.library import SOURCES, Library
 from vcompress.export.c.program import Program, TargetFacts
 from vcompress.export.c.reference.executor import quantize_mel, run_streaming, run_whole, waveform
-from vcompress.export.formats import derive, kept
-from vcompress.runtime.artifact import MANIFEST, Artifact
+from vcompress.export.formats import kept
+from vcompress.runtime.artifact import Artifact
 from vcompress.runtime.backends import load
-from vcompress.runtime.files import sha256
 from vcompress.runtime.synthesis import synthesize
 
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="cc is not installed")
@@ -87,25 +87,13 @@ def test_a_vocoder_in_c_equals_the_oracle_bit_for_bit(family: str, tmp_path: Pat
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+def exported() -> Artifact:
     """The artifact of a tiny Vocos with its C files."""
-    folder = tmp_path_factory.mktemp("exported") / "artifact"
-    shutil.copytree(narrow("vocos").folder, folder)
-    return with_c(folder, TargetFacts("pico", "q31"))
-
-
-def with_c(folder: Path, target: TargetFacts) -> Artifact:
-    artifact = Artifact.open(folder)
-    files = derive("c", folder, artifact.manifest, target)
-    document = json.loads((folder / MANIFEST).read_text())
-    document["derived"]["c"] = files
-    document["files"] |= {file: sha256(folder / file) for file in files.values()}
-    (folder / MANIFEST).write_text(json.dumps(document))
-    return Artifact.open(folder)
+    return narrow("vocos")
 
 
 def test_the_files_are_derived_entries_and_a_plan_accounts_for_the_memory(exported: Artifact) -> None:
-    assert exported.identity == narrow("vocos").identity
+    assert set(exported.manifest.derived) == {"c"} and set(exported.manifest.derived["c"].values()) < set(exported.manifest.files)
     plan = json.loads(exported.derived_path("c", "plan.json").read_text())
     header = exported.derived_path("c", f"{SOURCES}/vcompress.h").read_text()
     assert f"#define VC_STATE_BYTES {plan['state_bytes']}l" in header and f"#define VC_ARENA_BYTES {plan['arena_bytes']}l" in header
@@ -117,7 +105,7 @@ def test_the_files_are_derived_entries_and_a_plan_accounts_for_the_memory(export
 
 
 def test_an_export_anew_keeps_the_formats_and_the_target(exported: Artifact, tmp_path: Path) -> None:
-    assert kept(exported.folder, ("onnx",), None) == (("onnx", "c"), TargetFacts("pico", "q31"))
+    assert kept(exported.folder, ("onnx",), None) == (("onnx", "c"), PICO)
     other = TargetFacts("nano-33-ble")
     assert kept(exported.folder, ("onnx", "c"), other) == (("onnx", "c"), other)
     assert kept(tmp_path / "none", ("onnx",), None) == (("onnx",), None)
@@ -129,7 +117,7 @@ def test_the_back_end_speaks_what_the_oracle_does(exported: Artifact, monkeypatc
     mel = tiny_mels(1)[0]
     session = load("c", exported)
     program = derived.program_of(exported.folder, exported.manifest)
-    library = Library.of(program, TargetFacts("pico", "q31"))
+    library = Library.of(program, PICO)
     expected = waveform(program, run_whole(library.lowered, quantize_mel(program, mel)), mel.shape[1]) / 32768
     for _ in range(2):  # an utterance leaves nothing behind
         assert np.array_equal(synthesize(exported, session, mel), expected.astype(np.float32))
@@ -139,9 +127,9 @@ def test_the_back_end_speaks_what_the_oracle_does(exported: Artifact, monkeypatc
         load("c", exported)
 
 
-def test_the_back_end_says_where_there_are_no_c_files() -> None:
+def test_the_back_end_says_where_there_are_no_c_files(tmp_path: Path) -> None:
     with pytest.raises(VcompressError, match="--format c"):
-        load("c", narrow("vocos"))
+        load("c", tiny_artifact(tmp_path))
 
 
 def test_a_target_is_for_c_and_has_to_be_known(vcompress: CommandLine, tmp_path: Path) -> None:

@@ -229,7 +229,9 @@ def _port(reader: Reader, model: ir.Model, name: str) -> View:
 def _waveform(reader: Reader, model: ir.Model, hop: int) -> View:
     view = _port(reader, model, "waveform")
     tensor = reader.tensors[view.tensor]
-    if (view.rate * view.channels, view.extra, tensor.bits) != (hop, 0, 16) or abs(view.scale / PCM - 1) > 1e-6:
+    read = any(other.tensor == view.tensor for step in reader.steps for other in step.inputs)
+    facts = (view.rate * view.channels, view.extra, view.ratio, view.start, tensor.channels, tensor.bits)
+    if read or facts != (hop, 0, 1, 0, view.channels, 16) or abs(view.scale / PCM - 1) > 1e-6:
         raise VcompressError(f"The waveform is not {hop} samples a frame that end the graph in floats, which the C code makes PCM of; export to ONNX only.")
     return view
 
