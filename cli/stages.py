@@ -220,7 +220,14 @@ def fine_tune(job: Job, recipe: "Recipe", plan: "TrainingPlan", fresh: bool = Fa
 
 
 def train_arms(job: Job, recipe: "Recipe", plan: "TrainingPlan", control: bool, fresh: bool = False) -> "list[Run]":
-    """A recipe that is trained, and before it its control; what was trained already is used again, unless `fresh`. The last is unfinished after Ctrl-C."""
+    """A recipe that is trained, and before it its control; what was trained already is used again, unless `fresh`. The last is unfinished after Ctrl-C.
+
+    Raises VcompressError for a vocoder with nothing to prune, before a control is trained for it.
+    """
+    from ..compress.pruning import begin
+
+    if recipe == recipe.source:
+        begin(job.start()[1], recipe)
     runs = []
     for one, of in ((recipe.its_control, job.of_control), (recipe, lambda: job))[0 if control else 1 :]:
         runs.append(fine_tune(of(), one, plan, fresh, reuse=not fresh))

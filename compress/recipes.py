@@ -33,7 +33,7 @@ class Pruning:
         """That of a part between 0 and 1, to a tenth of a percent. Raises VcompressError for one that is none."""
         percent = round(100 * sparsity, 1) if 0 < sparsity < 1 else 0.0  # NaN is not between them
         if not 0 < percent < 100:
-            raise VcompressError(f"A sparsity of {sparsity:g} is none; give a number above 0 and below 1, such as 0.5.")
+            raise VcompressError(f"A sparsity of {sparsity:g} is none; give a number from 0.001 to 0.999, such as 0.5.")
         return cls("channels" if structured else "prune", percent)
 
     @property

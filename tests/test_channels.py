@@ -3,6 +3,7 @@
 import copy
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def masked(network: nn.Module, gone: set[Slot]) -> nn.Module:
     """A copy with zeros where a slot is written or read."""
     network = copy.deepcopy(network)
     for path, side, channel in gone:
-        layer = network.get_submodule(path)
+        layer: Any = network.get_submodule(path)
         layer.weight.select(1 if side == "in" else 0, channel).zero_()
         if side != "in" and layer.bias is not None:
             layer.bias[channel] = 0
