@@ -58,11 +58,9 @@ class CodeSizes:
         return round(glue) + sum(self.sections[number] for number in used)
 
     def stack(self, rates: int, istft: bool) -> int:
-        """Bytes of stack at the deepest: that of a run with as many rates, or the nearest two carried on."""
-        known = sorted((count, size) for count, with_istft, size in self.stacks if with_istft == istft) or sorted((c, s) for c, _, s in self.stacks)
-        (low, least), (high, most) = known[0], known[-1]
-        slope = (most - least) / (high - low) if high > low else 0.0
-        return max(0, round(least + slope * (rates - low)))
+        """Bytes of stack at the deepest: the most of the runs with as many rates, of all runs where none has; more rates go no deeper."""
+        alike = [(count, size) for count, with_istft, size in self.stacks if with_istft == istft] or [(count, size) for count, _, size in self.stacks]
+        return max([size for count, size in alike if count == rates] or [size for _, size in alike])
 
 
 def work(program: Program) -> tuple[float, ...]:

@@ -8,6 +8,7 @@ import pytest
 from tiny_bench import babble
 from tiny_vocoders import tiny_checkpoint
 
+from vcompress.benchmarks.simulated.measured import vocoder_bytes
 from vcompress.compress.calibration import calibrate
 from vcompress.compress.folded import FoldedVocoder
 from vcompress.compress.prepared import PreparedVocoder
@@ -19,12 +20,15 @@ from vcompress.runtime.artifact import Artifact
 from vcompress.runtime.samplers import make_sampler
 from vcompress.targets.firmware.boards import boards, find_board
 from vcompress.targets.firmware.simulation import simulate_artifact
+from vcompress.targets.fit import fit
 from vcompress.targets.profile import find_profile
+from vcompress.targets.workload import workload_of
 from vcompress.vocoders.checkpoint import Checkpoint, read_checkpoint, shipped_checkpoint
 from vcompress.vocoders.melgan import MelGANConfig
 
 pytestmark = pytest.mark.mcu
 FRAMES = 12
+WITHIN = 0.02  # of what the linker and the painted stack say
 
 
 def quantized(checkpoint: Checkpoint, name: str, folder: Path) -> Artifact:
@@ -60,6 +64,11 @@ def test_a_vocoder_speaks_as_the_reference(artifact: Callable[[str], Artifact], 
     assert result.agreed == ((find_board(target).second_opinion,) if find_board(target).second_opinion else ())
     assert sum(result.image.flash.values()) <= profile.flash and result.ram_used <= profile.ram
     assert 0 < result.rtf.least <= result.rtf.most
+    predicted = fit(profile, workload_of(opened, 1.0))
+    for memory, measured in zip(("flash", "RAM"), vocoder_bytes(result, opened), strict=True):
+        budget = predicted.budget(memory)
+        assert budget is not None and all(part.bytes is not None for part in budget.parts)
+        assert budget.needed == pytest.approx(measured, rel=WITHIN), memory
 
 
 def test_a_vocoder_that_is_too_large_ends_in_the_linker(artifact: Callable[[str], Artifact], tmp_path: Path) -> None:
