@@ -61,7 +61,7 @@ def _made() -> str:
     about = environment()
     return (
         f"{time.strftime('%Y-%m-%d')}, {about['machine']}, vcompress {about['vcompress']}. Each run's samples are those of the integer reference, and those of "
-        "the AVRs' were the same in avr8js, to the cycle. Flash and RAM are those of a vocoder without the test program; predicted is what `vcompress fit` says."
+        "the AVRs' were the same in avr8js, to the cycle. Flash and RAM are those of a vocoder without the test program; predicted: by `vcompress fit`."
     )
 
 
