@@ -27,8 +27,14 @@ def executed_gflops_per_second(artifact: Artifact, session: Session | None = Non
     """
     manifest = artifact.manifest
     front_end, session = manifest.front_end, session or load("onnxruntime", artifact, 1)
-    calls = make_sampler(manifest.sampler, front_end.hop_length).calls
-    low, high = (sum(calls[g] * graph_macs(artifact.graph_path(g), x) for g, x in graph_inputs(artifact, session, f).items()) for f in FRAMES)
+    sampler = make_sampler(manifest.sampler, front_end.hop_length)
+    each_frame = getattr(sampler, "each_frame", ())
+
+    def macs_of(frames: int) -> int:
+        calls = {graph: count * (frames if graph in each_frame else 1) for graph, count in sampler.calls.items()}
+        return sum(calls[g] * graph_macs(artifact.graph_path(g), x) for g, x in graph_inputs(artifact, session, frames).items())
+
+    low, high = map(macs_of, FRAMES)
     slope = (high - low) / (FRAMES[1] - FRAMES[0])
     return 2e-9 * (low + slope * (front_end.sample_rate / front_end.hop_length - FRAMES[0]))
 

@@ -140,8 +140,8 @@ class VocoderQuantizer(Quantizer):
     """Annotates every layer but those below the paths of `floats` (path, or key of an input that is moved about -> reason).
 
     `keys`: table key of every node; tensors whose key is in `wide` (key -> reason) get 16 bits, with the scale of `grids` where that has one.
-    Of the weight layers, `quantized` gives the bits of input and output and the reason for 16, and `skipped` why they stay in float. `same`: pairs of keys with the same integers
-    (data movement, a multiplication by a number), which therefore have the same bits.
+    Of the weight layers, `quantized` gives the bits of input and output and the reason for 16, and `skipped` why they stay in float. `same`: pairs of
+    keys with the same integers (data movement, a multiplication by a number), which therefore have the same bits.
     """
 
     def __init__(self, keys: Mapping[str, str], floats: Mapping[str, str], wide: Mapping[str, str], grids: Mapping[str, float] | None = None):

@@ -34,7 +34,8 @@ class Family:
     of what the schedule fixes; None where there is no schedule. `paper_calls`: network calls of the paper's synthesis, where
     `sampler` makes fewer; the catalogue counts these. `paper_synthesis(network)`: what it counts where the paper's synthesis is
     another computation than the network's. `schedules`: noise schedules by their number of steps; `schedule_settings(betas)`: what
-    one changes in `sampler`; None where there is no schedule.
+    one changes in `sampler`; None where there is no schedule. `calibration_frames`: how much of each clip a calibration goes through, where
+    that is sample by sample; None for all of it.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Family:
     sampler_of: Callable[[Any], Mapping[str, Any]] = lambda config: {}
     schedules: Mapping[int, Sequence[float]] = field(default_factory=dict)
     schedule_settings: Callable[[Sequence[float]], dict[str, Any]] | None = None
+    calibration_frames: int | None = None
 
     def sampler_settings(self, config: Any) -> dict[str, Any]:
         """Settings for `runtime.samplers.make_sampler` of a network of this configuration."""

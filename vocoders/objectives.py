@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..runtime.random import RandomStream
@@ -90,3 +91,21 @@ class LikelihoodObjective(nn.Module):
     def loss(self, network: Network, batch: Batch) -> Tensor:
         latent, log_determinant = network(batch.waveform, batch.mel)
         return latent.square().mean() / (2 * self._sigma**2) - log_determinant.sum() / latent.numel()
+
+
+def symbols(waveform: Tensor) -> tuple[Tensor, Tensor]:
+    """Samples as 16-bit integers in two halves: float32 (B, 1, T) in [-1, 1] -> coarse and fine, int64 (B, T) each, 0 to 255; silence is 128 and 0."""
+    integers = (waveform[:, 0] * 32768).round().clamp(-32768, 32767).long() + 32768
+    return integers >> 8, integers & 255
+
+
+class SymbolObjective(nn.Module):
+    """For WaveRNN: the negative log-likelihood of both symbols of a sample, in nats a sample (teacher forcing).
+
+    The network takes waveform (B, 1, T) and mel and gives the logits of coarse and of fine symbols, (B, 256, T) each.
+    """
+
+    def loss(self, network: Network, batch: Batch) -> Tensor:
+        coarse, fine = network(batch.waveform, batch.mel)
+        high, low = symbols(batch.waveform)
+        return F.cross_entropy(coarse, high) + F.cross_entropy(fine, low)

@@ -17,6 +17,7 @@ _FAMILIES = {
     "waveflow": ".waveflow",
     "waveglow": ".waveglow",
     "vocos": ".vocos",
+    "wavernn": ".wavernn",
 }
 
 

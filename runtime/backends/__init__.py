@@ -33,6 +33,7 @@ BACKENDS = {
     "litert": ".runtime.backends.litert",
     "tflite_runtime": ".runtime.backends.tflite_process",
     "c": ".runtime.backends.c_library",
+    "loop": ".runtime.backends.loop",
 }
 VARIANTS = ("torch-cpu", "torch-cuda")  # have words behind their name: torch-cuda:fp16:graphs
 GPUS = ("torch-cuda", "onnxruntime-cuda", "onnxruntime-tensorrt")

@@ -16,6 +16,7 @@ _SAMPLERS = {
     "waveflow": ".waveflow",
     "waveglow": ".waveglow",
     "istft": ".istft",
+    "wavernn": ".wavernn",
 }
 
 

@@ -1,0 +1,260 @@
+"""WaveRNN (Kalchbrenner et al. 2018): the waveform sample by sample, each of 16 bits as two symbols of 8, coarse and then fine given coarse.
+
+One recurrent layer, whose units are half coarse and half fine: the fine half also sees the coarse symbol of the sample that is being made (the paper's
+masked input). What a step adds to the gates for the mel is computed once for an utterance, frame by frame. Training goes through torch's GRU, whose
+arithmetic is that of the paper's equation 2; what ships are two steps with an explicit state, `coarse` and `fine`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..runtime.draws import LOGIT_SCALE
+from ..runtime.mel import FrontEnd
+from .family import Family
+from .forms import AT_THE_FRAME_RATE, Form, Nested, nth
+from .objectives import Network, SymbolObjective, symbols
+from .plan import TrainingPlan
+
+SYMBOLS = 256
+STATE_SCALE, GATE_SCALE = 2.0**-15, 2.0**-11  # of 16 bits: a state within 1, a gate's argument within 16, where sigmoid and tanh are flat
+GATES = "the state of a recurrent layer gathers what its gates round away, and 16 bits of a vector cost nothing beside the matrix"
+DRAWN = "samples are drawn from it: its integers are the table of the draw"
+
+
+@dataclass(frozen=True)
+class WaveRNNConfig:
+    """`units` of the recurrent layer, half of them coarse. `hidden` units between a half and its softmax.
+
+    The conditioning network has `layers` dilated convolutions of `channels` channels at the frame rate, dilations 1, 2, 4, ...
+    """
+
+    units: int = 224
+    hidden: int = 112
+    channels: int = 80
+    layers: int = 3
+    hop_length: int = 256
+    n_mels: int = 80
+
+    @property
+    def half(self) -> int:
+        """Coarse units, and as many fine ones."""
+        return self.units // 2
+
+
+SIZES = {"S": WaveRNNConfig(), "M": WaveRNNConfig(512, 256, 128), "L": WaveRNNConfig(896, 448, 128)}
+
+
+class Conditioner(nn.Module):
+    """What depends on the mel alone: (B, n_mels, F) -> what each frame adds to the gates, coarse and fine, (B, 3 half, F) each."""
+
+    def __init__(self, config: WaveRNNConfig):
+        super().__init__()
+        c = config.channels
+        self.input = nn.Conv1d(config.n_mels, c, 1)
+        self.layers = nn.ModuleList(nn.Conv1d(c, c, 3, dilation=2**i, padding=2**i) for i in range(config.layers))
+        self.projections = nn.ModuleList(nn.Conv1d(c, 3 * config.half, 1) for _ in range(2))
+
+    def features(self, mel: Tensor) -> Tensor:
+        """(B, n_mels, F) -> (B, channels, F)."""
+        x = self.input(mel)
+        for layer in self.layers:
+            x = x + F.relu(layer(x))
+        return x
+
+    def forward(self, mel: Tensor) -> list[Tensor]:
+        features = self.features(mel)
+        return [projection(features) for projection in self.projections]
+
+
+class Half(nn.Module):
+    """The coarse or the fine half of a step: its rows of the matrix R (u, r, e), its input, its two layers to the softmax.
+
+    `symbols` that it sees: the sample before, coarse and fine, and the fine half also the coarse symbol of this one; (s - 128) / 128 each.
+    """
+
+    def __init__(self, config: WaveRNNConfig, symbols: int):
+        super().__init__()
+        self.units = config.half
+        self.recurrent = nn.Conv1d(config.units, 3 * config.half, 1, bias=False)
+        self.input = nn.Conv1d(symbols, 3 * config.half, 1, bias=False)
+        self.hidden, self.logits = nn.Conv1d(config.half, config.hidden, 1), nn.Conv1d(config.hidden, SYMBOLS, 1)
+        nn.init.orthogonal_(self.recurrent.weight.data.squeeze(-1))
+
+    def forward(self, state: Tensor, own: Tensor, seen: Tensor, condition: Tensor) -> list[Tensor]:
+        """state: of all units, (B, units, 1), own: this half's, seen: (B, symbols, 1), condition: (B, 3 half, 1) -> logits (B, 256, 1), own state.
+
+        Equation 2 of the paper. A hardtanh marks where what lies within 1 is rounded to 8 bits.
+        """
+        recurrent = self.recurrent(F.hardtanh(state))
+        given = self.input(F.hardtanh(seen)) + condition
+        gates = torch.sigmoid(recurrent[:, : 2 * self.units] + given[:, : 2 * self.units])
+        update, reset = gates[:, : self.units], gates[:, self.units :]
+        candidate = torch.tanh(reset * recurrent[:, 2 * self.units :] + given[:, 2 * self.units :])
+        own = torch.lerp(candidate, own, update)
+        return [self.read(F.hardtanh(own)), own]
+
+    def read(self, own: Tensor) -> Tensor:
+        """Own state (B, half, T) -> logits (B, 256, T)."""
+        return self.logits(F.relu(self.hidden(own)))
+
+
+class WaveRNN(nn.Module):
+    """The whole network, as trained."""
+
+    def __init__(self, config: WaveRNNConfig):
+        super().__init__()
+        self.config = config
+        self.conditioner, self.coarse, self.fine = Conditioner(config), Half(config, 2), Half(config, 3)
+
+    def forward(self, waveform: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """waveform: float32 (B, 1, hop F), mel: float32 (B, n_mels, F) -> logits of its coarse and of its fine symbols, (B, 256, hop F) each."""
+        seen, features = seen_symbols(waveform), self.conditioner.features(mel)
+        given = torch.cat([seen, features.repeat_interleave(self.config.hop_length, 2)], 1)
+        blind = self.coarse.input.weight.new_zeros(3 * self.config.half, 1, 1)  # coarse units do not see the coarse symbol of their own sample
+        inputs = [torch.cat([self.coarse.input.weight, blind], 1), self.fine.input.weight]
+        matrix = self._rows([torch.cat(pair, 1) for pair in zip(inputs, (p.weight for p in self.conditioner.projections), strict=True)])
+        recurrent = self._rows([self.coarse.recurrent.weight, self.fine.recurrent.weight])
+        bias = self._rows([p.bias for p in self.conditioner.projections])
+        start = given.new_zeros(1, len(given), self.config.units)
+        weights = [matrix.squeeze(2), recurrent.squeeze(2), bias, torch.zeros_like(bias)]
+        states, _ = torch.gru(given.transpose(1, 2), start, weights, True, 1, 0.0, torch.is_grad_enabled(), False, True)
+        n, states = self.config.half, states.transpose(1, 2)
+        return self.coarse.read(states[:, :n]), self.fine.read(states[:, n:])
+
+    def _rows(self, halves: list[Tensor]) -> Tensor:
+        """Rows of the two halves (u, r, e each) as torch's GRU has them: reset, update, candidate, of all units each."""
+        n = self.config.half
+        return torch.cat([half[n * gate : n * (gate + 1)] for gate in (1, 0, 2) for half in halves])
+
+
+def seen_symbols(waveform: Tensor) -> Tensor:
+    """What a step sees: (B, 1, T) -> coarse and fine symbol of the sample before, coarse symbol of this one, (B, 3, T), (s - 128) / 128 each."""
+    coarse, fine = symbols(waveform)
+    start = coarse.new_tensor([128, 0])  # before the first sample is silence
+    before = [torch.cat([first.expand(len(s), 1), s[:, :-1]], 1) for first, s in zip(start, (coarse, fine), strict=True)]
+    return (torch.stack([*before, coarse], 1) - 128) / 128
+
+
+class ConditionerForm(nn.Module):
+    """What is computed once for an utterance."""
+
+    def __init__(self, network: WaveRNN):
+        super().__init__()
+        self.conditioner = network.conditioner
+
+    def forward(self, mel: Tensor) -> list[Tensor]:
+        return self.conditioner(mel)
+
+
+class StepForm(nn.Module):
+    """One half of a step: what is computed for every sample, first `coarse` and then `fine`."""
+
+    def __init__(self, network: WaveRNN, name: str):
+        super().__init__()
+        self.half, self.start = name, 0 if name == "coarse" else network.config.half
+        self.add_module(name, network.get_submodule(name))  # the path that it has in the network
+
+    def forward(self, state: Tensor, seen: Tensor, condition: Tensor) -> list[Tensor]:
+        half = self.get_submodule(self.half)
+        return half(state, state[:, self.start : self.start + half.units], seen, condition)  # type: ignore[operator]
+
+
+def step_forms(network: nn.Module, config: WaveRNNConfig, frames: int = 8) -> list[Form]:
+    """`conditioner`, `coarse` and `fine`. `state` is that of all units, `next` that of the form's own: the sampler puts the two together."""
+    assert isinstance(network, WaveRNN)
+    names = ("coarse", "fine")
+    grids = {key: scale for name in names for key, scale in _grids(name).items()}
+    conditions = tuple(f"condition_{name}" for name in names)
+    forms = [Form("conditioner", ConditionerForm(network), {"mel": torch.rand(1, config.n_mels, frames)}, {"mel": {2: 1}}, conditions, grids=grids)]
+    for i, name in enumerate(names):
+        inputs: dict[str, Nested] = {"state": torch.rand(1, config.units, 1), "seen": torch.rand(1, 2 + i, 1), "condition": torch.rand(1, 3 * config.half, 1)}
+        links, states = {"condition": _projection(name)}, {"state": "next"}
+        forms.append(Form(name, StepForm(network, name), inputs, {}, ("logits", "next"), links, states, grids))
+    return forms
+
+
+def _projection(name: str) -> str:
+    return f"conditioner.projections.{('coarse', 'fine').index(name)}:conv1d"
+
+
+def _grids(name: str) -> dict[str, float]:
+    """Scales of the 16-bit tensors of a half: with these, sums of gates are sums of integers, and tables and draws are the same for every network."""
+    gates = (_projection(name), f"{name}.recurrent:conv1d", f"{name}.input:conv1d", *(f"{name}:{nth('add', i)}" for i in (1, 2, 3)), f"{name}:mul")
+    state = dict.fromkeys((f"{name}:{operator}" for operator in ("sigmoid", "tanh", "lerp")), STATE_SCALE)
+    return dict.fromkeys(gates, GATE_SCALE) | state | {f"{name}.logits:conv1d": LOGIT_SCALE}
+
+
+def _wide(config: WaveRNNConfig) -> dict[str, str]:
+    grids = {**_grids("coarse"), **_grids("fine")}
+    return {"input:mel": AT_THE_FRAME_RATE} | {key: DRAWN if key.endswith("logits:conv1d") else GATES for key in grids}
+
+
+def _compose(graphs: Mapping[str, Callable[..., Any]]) -> Network:
+    """Teacher forcing through the steps themselves, sample by sample: what is quantized is trained as it ships."""
+
+    def network(waveform: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
+        conditions, seen = graphs["conditioner"](mel), seen_symbols(waveform)
+        state, logits = seen.new_zeros(len(seen), 2 * conditions[0].shape[1] // 3, 1), []
+        for t in range(seen.shape[2]):
+            frame = t * mel.shape[2] // seen.shape[2]
+            at = [c[:, :, frame : frame + 1] for c in conditions]
+            coarse, first = graphs["coarse"](state, seen[:, :2, t : t + 1], at[0])
+            fine, second = graphs["fine"](state, seen[:, :, t : t + 1], at[1])
+            state = torch.cat([first, second], 1)
+            logits.append((coarse, fine))
+        coarse, fine = (torch.cat(half, 2) for half in zip(*logits, strict=True))
+        return coarse, fine
+
+    return network
+
+
+class AtOnce(nn.Module):
+    """The products of a synthesis without the order in which they are made, to be counted: the states are given."""
+
+    def __init__(self, network: WaveRNN):
+        super().__init__()
+        self.network = network
+
+    def forward(self, waveform: Tensor, mel: Tensor) -> list[Tensor]:
+        """As the network, all states zero."""
+        network, states = self.network, waveform.expand(-1, self.network.config.units, -1)
+        network.conditioner(mel)
+        seen = waveform.expand(-1, 3, -1)
+        for half, inputs in ((network.coarse, seen[:, :2]), (network.fine, seen)):
+            half.recurrent(states)
+            half.input(inputs)
+        return [half.read(states[:, : half.units]) for half in (network.coarse, network.fine)]
+
+
+def _inputs(config: WaveRNNConfig, frames: int) -> tuple[Tensor, ...]:
+    return torch.zeros(1, 1, frames * config.hop_length), torch.zeros(1, config.n_mels, frames)
+
+
+def _objective(front_end: FrontEnd) -> SymbolObjective:
+    return SymbolObjective()
+
+
+FAMILY = Family(
+    name="wavernn",
+    title="WaveRNN",
+    config=WaveRNNConfig,
+    network=WaveRNN,
+    sizes=SIZES,
+    inputs=_inputs,
+    objective=_objective,
+    objective_name="symbol likelihood",
+    sampler={"name": "wavernn"},
+    plan=TrainingPlan(batch_size=16, frames=8, learning_rate=1e-3, every=100),
+    forms=step_forms,
+    compose=_compose,
+    floats={},
+    wide=_wide,
+    paper_synthesis=AtOnce,
+    paper_calls=1,
+    calibration_frames=6,
+)
