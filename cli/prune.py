@@ -18,8 +18,8 @@ from .options import (
     ValidationOption,
     WorkspaceOption,
 )
-from .output import print_json, working
-from .qat import QatRateOption
+from .output import working
+from .qat import QatRateOption, print_runs
 from .quantize import CalibrationOption, WeightsOption
 from .train import AcceleratorOption, BatchOption, FreshOption
 
@@ -81,9 +81,4 @@ def prune(
         if int8 and runs[-1].complete:
             job = replace(job, weights=None, schedule=None, beginning=runs[-1].folder)
             runs += train_arms(job, job.recipe("qat"), plan, control, fresh)
-    if json:
-        print_json({"run": runs[-1].folder, "runs": [{"run": run.folder, **run.facts} for run in runs]})
-    else:
-        print(runs[-1].folder)
-    if not runs[-1].complete:
-        raise typer.Exit(130)
+    print_runs(runs, json)

@@ -1,6 +1,7 @@
 """`vcompress qat`: quantization-aware training, and its control."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +23,9 @@ from .options import (
 from .output import print_json, working
 from .quantize import CalibrationOption, WeightsOption
 from .train import AcceleratorOption, BatchOption, FreshOption
+
+if TYPE_CHECKING:
+    from ..runtime.workspace import Run
 
 QatStepsOption = Annotated[int, typer.Option("--steps", metavar="N", min=1, help="Optimiser steps of each arm.")]
 QatRateOption = Annotated[float, typer.Option("--learning-rate", metavar="RATE", help="Highest learning rate; it decays to nothing.")]
@@ -69,6 +73,11 @@ def qat(
         place.check_writable()
         plan = qat_plan(family, steps, learning_rate, batch_size, seed, accelerator)
         runs = train_arms(job, job.recipe("qat"), plan, control, fresh)
+    print_runs(runs, json)
+
+
+def print_runs(runs: "Sequence[Run]", json: bool) -> None:
+    """The last of the runs that were trained, or all as JSON; exit code 130 where it is not finished."""
     if json:
         print_json({"run": runs[-1].folder, "runs": [{"run": run.folder, **run.facts} for run in runs]})
     else:

@@ -10,7 +10,7 @@ from typing import Any, cast
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import VcompressError
 from ..vocoders.training import Training
@@ -55,12 +55,6 @@ def prunable(vocoder: FoldedVocoder) -> list[str]:
     if not keys:
         raise VcompressError(f"{vocoder.family.title} has no layers to prune; choose another family.")
     return keys
-
-
-def zeros_of(network: nn.Module, keys: Sequence[str]) -> dict[str, float]:
-    """The part of each weight that is zero, 0 to 1."""
-    state = network.state_dict()
-    return {key: float((state[key] == 0).double().mean()) for key in keys}
 
 
 class Zeros(Callback):
