@@ -56,7 +56,7 @@ def prune(
 ) -> None:
     """Prune a trained vocoder while it trains on, and print the run; export makes an artifact of it, quantize and qat take it as --from.
 
-    Single weights are half the file only once that is compressed, and no faster in dense kernels; channels are gone from the graph. The
+    Weights that are zero make a file smaller once it is compressed, and no dense kernel faster; channels are gone from the graph. The
     control sees the same data in the same order for the same steps with nothing pruned. A killed command goes on where it was.
 
     \b
