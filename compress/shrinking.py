@@ -45,10 +45,15 @@ def fit(network: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
 
 def _narrow(layer: nn.Module, shape: tuple[int, ...]) -> None:
     weight = layer.weight
-    assert isinstance(weight, Tensor) and isinstance(layer, nn.Conv1d | nn.Conv2d)
+    assert isinstance(weight, Tensor)
     if weight.shape == shape:
         return
-    if len(shape) != weight.ndim or shape[2:] != weight.shape[2:] or not all(0 < new <= old for new, old in zip(shape, weight.shape, strict=True)):
+    if (
+        not isinstance(layer, nn.Conv1d | nn.Conv2d)
+        or len(shape) != weight.ndim
+        or shape[2:] != weight.shape[2:]
+        or not all(0 < new <= old for new, old in zip(shape, weight.shape, strict=True))
+    ):
         raise ValueError(f"{list(shape)} is no narrower {list(weight.shape)}")
     if layer.groups > 1 and layer.groups != layer.out_channels:
         raise ValueError("channels in groups are not depthwise")
