@@ -94,19 +94,16 @@ def main() -> None:
     given = parser.parse_args()
     name, rows = measure(given.sizes, given.sparsity, given.seconds, given.rounds)
     if given.json:
-        figures = [
-            {"size": r.size, "sparsity": r.sparsity, "kilobytes": r.kilobytes, "rtf": r.rtf.value, "cpu": r.cpu.value, "over_dense": r.over_dense.value}
-            for r in rows
-        ]
+        values = [{name: getattr(r, name).value for name in ("rtf", "cpu", "over_dense")} for r in rows]
+        figures = [{"size": r.size, "sparsity": r.sparsity, "kilobytes": r.kilobytes, **found} for r, found in zip(rows, values, strict=True)]
         print(json.dumps({"kernel": name, "machine": environment()["machine"], "rows": figures}, indent=1))
         return
     machine = environment()["machine"]
     print(f"WaveRNN's loop, {name}, one thread of {machine}; random weights, median of {given.rounds} interleaved runs of {given.seconds:g} s\n")
     print("| size | zeros in R and hidden | weights, kB | RTF | IQR | CPU s/s | faster than dense |\n|---|---|---|---|---|---|---|")
     for r in rows:
-        print(
-            f"| {r.size} | {100 * r.sparsity:g} % | {r.kilobytes:,.0f} | {r.rtf.value:.3f} | {r.rtf.spread or 0:.3f} | {r.cpu.value:.3f} | {r.over_dense.value:.2f} x |"
-        )
+        wall = f"{r.rtf.value:.3f} | {r.rtf.spread or 0:.3f}"
+        print(f"| {r.size} | {100 * r.sparsity:g} % | {r.kilobytes:,.0f} | {wall} | {r.cpu.value:.3f} | {r.over_dense.value:.2f} x |")
 
 
 if __name__ == "__main__":

@@ -117,9 +117,10 @@ class WaveRNN(nn.Module):
         given = torch.cat([seen, features.repeat_interleave(self.config.hop_length, 2)], 1)
         blind = self.coarse.input.weight.new_zeros(3 * self.config.half, 1, 1)  # coarse units do not see the coarse symbol of their own sample
         inputs = [torch.cat([self.coarse.input.weight, blind], 1), self.fine.input.weight]
-        matrix = self._rows([torch.cat(pair, 1) for pair in zip(inputs, (p.weight for p in self.conditioner.projections), strict=True)])
+        projections: list[Tensor] = [p.weight for p in self.conditioner.projections]  # type: ignore[misc]
+        matrix = self._rows([torch.cat(pair, 1) for pair in zip(inputs, projections, strict=True)])
         recurrent = self._rows([self.coarse.recurrent.weight, self.fine.recurrent.weight])
-        bias = self._rows([p.bias for p in self.conditioner.projections])
+        bias = self._rows([p.bias for p in self.conditioner.projections])  # type: ignore[misc]
         start = given.new_zeros(1, len(given), self.config.units)
         weights = [matrix.squeeze(2), recurrent.squeeze(2), bias, torch.zeros_like(bias)]
         states, _ = torch.gru(given.transpose(1, 2), start, weights, True, 1, 0.0, torch.is_grad_enabled(), False, True)
@@ -156,11 +157,11 @@ class StepForm(nn.Module):
 
     def __init__(self, network: WaveRNN, name: str):
         super().__init__()
-        self.half, self.start = name, 0 if name == "coarse" else network.config.half
+        self.path, self.start = name, 0 if name == "coarse" else network.config.half
         self.add_module(name, network.get_submodule(name))  # the path that it has in the network
 
     def forward(self, state: Tensor, seen: Tensor, condition: Tensor) -> list[Tensor]:
-        half = self.get_submodule(self.half)
+        half = self.get_submodule(self.path)
         return half(state, state[:, self.start : self.start + half.units], seen, condition)  # type: ignore[operator]
 
 
@@ -213,22 +214,19 @@ def _compose(graphs: Mapping[str, Callable[..., Any]]) -> Network:
     return network
 
 
-class AtOnce(nn.Module):
+def _at_once(network: nn.Module) -> Callable[[Tensor, Tensor], None]:
     """The products of a synthesis without the order in which they are made, to be counted: the states are given."""
+    assert isinstance(network, WaveRNN)
 
-    def __init__(self, network: WaveRNN):
-        super().__init__()
-        self.network = network
-
-    def forward(self, waveform: Tensor, mel: Tensor) -> list[Tensor]:
-        """As the network, all states zero."""
-        network, states = self.network, waveform.expand(-1, self.network.config.units, -1)
+    def synthesis(waveform: Tensor, mel: Tensor) -> None:
+        states, seen = waveform.expand(-1, network.config.units, -1), waveform.expand(-1, 3, -1)
         network.conditioner(mel)
-        seen = waveform.expand(-1, 3, -1)
         for half, inputs in ((network.coarse, seen[:, :2]), (network.fine, seen)):
             half.recurrent(states)
             half.input(inputs)
-        return [half.read(states[:, : half.units]) for half in (network.coarse, network.fine)]
+            half.read(states[:, : half.units])
+
+    return synthesis
 
 
 def _inputs(config: WaveRNNConfig, frames: int) -> tuple[Tensor, ...]:
@@ -254,7 +252,7 @@ FAMILY = Family(
     compose=_compose,
     floats={},
     wide=_wide,
-    paper_synthesis=AtOnce,
+    paper_synthesis=_at_once,
     paper_calls=1,
     calibration_frames=6,
 )

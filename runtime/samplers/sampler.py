@@ -16,7 +16,8 @@ OnStep = Callable[[int, np.ndarray], None]
 class Sampler(Protocol):
     """`synthesize`: mel float32 (n_mels, F) -> waveform float32 (hop F,) in [-1, 1]; the seed decides every draw.
 
-    `calls`: how often a synthesis runs each graph; those that one may list as `each_frame`, for each frame of the mel. `on_step(index, waveform)` sees each intermediate waveform, counted down to 0.
+    `calls`: how often a synthesis runs each graph; those that one may list as `each_frame`, for each frame of the mel.
+    `on_step(index, waveform)` sees each intermediate waveform, counted down to 0.
     """
 
     calls: dict[str, int]

@@ -25,9 +25,10 @@ FRAMES_A_CALL = 16  # so that Ctrl-C is heard
 
 
 class _Product(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_void_p) for name in ("weights", "starts", "columns", "bias", "bias_signed", "multiplier")] + [
-        (name, ctypes.c_int32) for name in ("panels", "shift")
-    ]
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("weights", "starts", "columns", "bias", "bias_signed", "multiplier")),
+        *((name, ctypes.c_int32) for name in ("panels", "shift")),
+    )
 
 
 class _Half(ctypes.Structure):
@@ -35,9 +36,11 @@ class _Half(ctypes.Structure):
 
 
 class _Steps(ctypes.Structure):
-    _fields_ = [("halves", _Half * 2), ("sigmoid", ctypes.c_void_p), ("tanh", ctypes.c_void_p), ("weights", ctypes.c_void_p)] + [
-        (name, ctypes.c_int32) for name in ("units", "farthest")
-    ]
+    _fields_ = (
+        ("halves", _Half * 2),
+        *((name, ctypes.c_void_p) for name in ("sigmoid", "tanh", "weights")),
+        *((name, ctypes.c_int32) for name in ("units", "farthest")),
+    )
 
 
 class _Cursor(ctypes.Structure):

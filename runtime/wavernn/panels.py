@@ -34,8 +34,8 @@ class Panels:
         padded = np.zeros((count * ROWS, -(-columns // COLUMNS) * COLUMNS), np.int8)
         padded[:rows, :columns] = product.weights
         panels = padded.reshape(count, ROWS, -1)
-        held = panels.any(1)
-        if dense or held.mean() > DENSE:
+        held = np.asarray(panels.any(1))
+        if dense or held[:, :columns].mean() > DENSE:
             held = np.ones_like(held)
         kept = [np.flatnonzero(row) for row in held]
         kept = [np.append(k, np.zeros(-len(k) % COLUMNS, k.dtype)) for k in kept]
@@ -51,7 +51,7 @@ class Panels:
         return cls(
             np.ascontiguousarray(weights),
             starts,
-            None if held.all() else np.concatenate(kept).astype(np.uint16),
+            None if held.all() else np.concatenate(kept).astype(np.uint16).reshape(-1, COLUMNS),
             bias,
             bias + 128 * sums,
             multiplier,

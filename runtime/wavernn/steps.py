@@ -61,7 +61,7 @@ class Steps:
                 for name, value in vars(getattr(getattr(self, half), product.name)).items():
                     arrays[f"{half}.{product.name}.{name}"] = np.asarray(value)
         with replacing(path) as part, part.open("wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, **arrays)  # type: ignore[arg-type]
 
     @classmethod
     def read(cls, path: Path) -> "Steps":
