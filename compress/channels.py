@@ -165,7 +165,13 @@ def tied_channels(forms: Sequence[Form]) -> list[Tied]:
         outputs = tree_leaves(_Tracer(module, form, labels, slots).run(*inputs, enable_io_processing=False))
         given |= {(form.name, name): labels.channels(output) for name, output in zip(form.outputs, outputs, strict=True)}
     for key, output in given.items():
-        labels.unite(output, taken.pop(key)) if key in taken else labels.fix(output)
+        there = taken.get(key)
+        if there is not None and there.shape == output.shape:
+            labels.unite(output, there)
+        else:  # it leaves, or is put together with others on its way back
+            labels.fix(output)
+            if there is not None:
+                labels.fix(there)
     return _alike(labels, slots)
 
 

@@ -80,8 +80,11 @@ class FoldedVocoder:
             with safe_open(path, framework="pt") as file:
                 metadata, weights = file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             trained = Checkpoint.from_metadata(metadata)
-            folded = cls(trained, fit(fold(find_family(trained.family).network(trained.config)), weights), trained.sampler_settings)
-            folded._check_widths()
+            network = fold(find_family(trained.family).network(trained.config))
+            whole = {key: value.shape for key, value in network.state_dict().items()}
+            folded = cls(trained, fit(network, weights), trained.sampler_settings)
+            if any(weights[key].shape != shape for key, shape in whole.items()):
+                folded._check_widths()
         except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError):
             raise VcompressError(f"{path} is damaged; quantize the network again.") from None
         if not all(torch.isfinite(value).all() for value in weights.values()):
