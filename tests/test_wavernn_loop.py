@@ -12,6 +12,7 @@ from conftest import CommandLine
 from tiny_bench import write_clips
 from tiny_vocoders import tiny_checkpoint, tiny_mels
 from tiny_wavernn import CONFIG, FRAMES, exported
+from wavernn_on_arm import COMPILER, EMULATOR, run_on_arm
 
 from vcompress.benchmarks import wavernn_speed
 from vcompress.benchmarks.environment import environment
@@ -30,6 +31,7 @@ from vcompress.vocoders.checkpoint import save_checkpoint
 from vcompress.vocoders.wavernn import SIZES
 
 compiled = pytest.mark.skipif(shutil.which("cc") is None, reason="cc (a C compiler) is not installed")
+missing_on_arm = next((tool for tool in (COMPILER, EMULATOR) if shutil.which(tool) is None), None)
 FLAGS = {"plain": (), "native": NATIVE} | ({"avx2": ("-mavx2",)} if "avx2" in environment()["instruction_sets"].split() else {})
 
 
@@ -85,6 +87,16 @@ def test_every_kernel_gives_the_samples_of_the_reference(flags: tuple[str, ...],
     assert np.array_equal(kernel.generate(coarse, fine, 30, 2**63 + 5), expected)
     assert np.array_equal(Kernel(steps, flags, dense=True).generate(coarse, fine, 30, 2**63 + 5), expected)
     assert len(set(expected.tolist())) > 60
+
+
+@pytest.mark.skipif(missing_on_arm is not None, reason=f"{missing_on_arm} is not installed")
+@pytest.mark.parametrize(("name", "flags"), [("neon", ()), ("neon-dotprod", ("-march=armv8.2-a+dotprod",))])
+@pytest.mark.parametrize("sparsity", [0.0, 0.9])
+def test_an_arm_gives_the_samples_of_the_reference(tmp_path: Path, name: str, flags: tuple[str, ...], sparsity: float) -> None:
+    steps, given = random_steps(66, 33, sparsity), conditions(66)
+    expected = (name, reference.generate(steps, *given, 30, 9).tolist())
+    kernel, samples = run_on_arm(tmp_path, steps, given, 30, 9, flags)
+    assert (kernel, samples.tolist()) == expected
 
 
 @compiled

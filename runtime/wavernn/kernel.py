@@ -21,6 +21,7 @@ from .steps import CENTRE, HALVES, Steps
 SOURCE = Path(__file__).parent / "source"
 FLAGS = ("-std=c99", "-O3", "-fwrapv", "-shared", "-fPIC")
 NATIVE = ("-march=native",)
+ZERO_POINTS = {"recurrent": CENTRE, "input": CENTRE, "hidden": CENTRE, "logits": 0}  # of the inputs of each product of a half
 FRAMES_A_CALL = 16  # so that Ctrl-C is heard
 
 
@@ -62,8 +63,8 @@ class Kernel:
         self.name: str = self._library.vw_kernel().decode()
         self.units = steps.units
         self._kept: list[object] = []  # what the structures point at
-        self.panels = {f"{half}.{name}": Panels.of(getattr(getattr(steps, half), name), zero, dense) for half in HALVES for name, zero in _ZEROS.items()}
-        halves = (_Half * 2)(*(_Half(*(self._product(self.panels[f"{half}.{name}"]) for name in _ZEROS)) for half in HALVES))
+        self.panels = {f"{half}.{name}": Panels.of(getattr(getattr(steps, half), name), zero, dense) for half in HALVES for name, zero in ZERO_POINTS.items()}
+        halves = (_Half * 2)(*(_Half(*(self._product(self.panels[f"{half}.{name}"]) for name in ZERO_POINTS)) for half in HALVES))
         weights = weight_table()
         self._steps = _Steps(halves, *map(self._pointer, (*tables(), weights)), steps.coarse.units, len(weights) - 1)
         longest = ROWS + max(len(panels.bias) + panels.picked for panels in self.panels.values()) + steps.units
@@ -93,9 +94,6 @@ class Kernel:
         return array.ctypes.data
 
 
-_ZEROS = {"recurrent": CENTRE, "input": CENTRE, "hidden": CENTRE, "logits": 0}  # zero points of the products' inputs
-
-
 @cache
 def _library(flags: tuple[str, ...]) -> ctypes.CDLL:
     """The compiled loop, kept between calls by its text, compiler and machine."""
@@ -109,9 +107,12 @@ def _library(flags: tuple[str, ...]) -> ctypes.CDLL:
     target = cache_folder() / "wavernn" / f"{key.hexdigest()[:24]}.so"
     if not target.is_file():
         with replacing(target) as part:
-            command = [compiler, *FLAGS, *flags, "-o", str(part), str(SOURCE / "vw_loop.c")]
-            done = subprocess.run(command, capture_output=True, text=True, errors="replace")
-            if done.returncode:
+            for instructions in (flags, ()) if flags == NATIVE else (flags,):  # not every compiler knows its own machine
+                command = [compiler, *FLAGS, *instructions, "-o", str(part), str(SOURCE / "vw_loop.c")]
+                done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+                if not done.returncode:
+                    break
+            else:
                 said = " ".join(done.stderr.split())[:200]
                 raise VcompressError(f"WaveRNN's loop cannot be compiled here ({said}); install another C compiler, or use --backend onnxruntime.")
     library = ctypes.CDLL(str(target))
