@@ -28,6 +28,7 @@ class Phrase:
 def lead(rows: Sequence[Row], targets: Sequence[Target]) -> list[Phrase]:
     """The sentence about the row with the best outcome, and among those the smallest and fastest; empty where nothing is quantized."""
     found = [row for row in quantized(rows) if ratio(rows, row, "file_bytes") or ratio(rows, row, "rtf")]
+    found = [row for row in found if not row.pruned or judge(rows, row).outcome is not Outcome.UNKNOWN]  # small at whatever cost is no news
     if not found:
         return []
     return sentence(rows, min(found, key=lambda row: _rank(rows, row)), targets)

@@ -14,6 +14,7 @@ from test_qat import PLAN, VOCODER, Recorded, StopAt
 from tiny_vocoders import tiny_mels
 
 from vcompress.benchmarks import size
+from vcompress.benchmarks.lead import lead
 from vcompress.benchmarks.rows import rows_of
 from vcompress.benchmarks.subject import BenchSettings, Subject
 from vcompress.benchmarks.verdict import Outcome, compressed, judge, quantized
@@ -151,3 +152,13 @@ def test_a_pruned_row_is_held_against_its_control() -> None:
     assert outcomes["prune50_fp32"] in (Outcome.KEPT, Outcome.UNSURE) and outcomes["channels50_qat_w8a8"] == Outcome.UNKNOWN
     assert {row.recipe for row in quantized(rows)} == {"static_w8a8", "prune50_static_w8a8", "prune50_qat_w8a8", "channels50_qat_w8a8"}
     assert {row.recipe for row in compressed(rows)} - {row.recipe for row in quantized(rows)} == {"prune50_fp32"}
+    (news,) = [phrase.text for phrase in lead(rows, ()) if phrase.text.startswith(("Static", "Prune", "Channels"))]
+    assert not news.startswith("Channels")  # its control was not measured
+
+
+def test_a_pruned_row_leads_in_words() -> None:
+    records = [record("fp32", "file_bytes", 4e6), record("prune50_qat_w8a8", "file_bytes", 1e6)]
+    records += [quality(recipe, "pesq_wb", 2.5, noise=1e-4) for recipe in ("fp32", "prune50_qat_w8a8", "control_prune50_qat_w8a8")]
+    records += [quality(recipe, "log_mel_l1", 0.4, noise=1e-4) for recipe in ("fp32", "prune50_qat_w8a8", "control_prune50_qat_w8a8")]
+    said = "".join(phrase.text for phrase in lead(rows_of(records), ()))
+    assert said.startswith("Prune50 int8 QAT HiFi-GAN S is 4.0") and "against its control" in said
