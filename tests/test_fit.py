@@ -278,7 +278,9 @@ def test_records_are_modelled_and_appended_once(tmp_path: Path, vcompress: Comma
     assert len(records) == len(path.read_text().splitlines()) == 3 * 4 + 2 * 5  # both ends of RTF and energy; RAM (and flash), each with its budget
     assert {record.known for record in records} == {"modelled"} and {record.artifact for record in records} == {artifact.identity}
     absent = [record for record in records if record.value is None]
-    assert {(record.metric, record.target) for record in absent} == {("rtf", "esp32-s3"), ("energy", "esp32-s3"), ("energy", "pico")} and all(record.reason for record in absent)
+    assert {(record.metric, record.target) for record in absent} == {("rtf", "esp32-s3"), ("energy", "esp32-s3"), ("energy", "pico")} and all(
+        record.reason for record in absent
+    )
     vcompress("fit", "--all", "--target", "pico", "--records", "workspace", "--workspace", tmp_path / "runs")
     assert {record.recipe for record in read_records(tmp_path / "runs" / "records.jsonl")} == {"int8"}
 
