@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from ..runtime.backends import elsewhere
+from ..runtime.backends import elsewhere, swallowed
 from ..runtime.synthesis import synthesize
 from .conditions import watched
 from .figure import Figure, Planned
@@ -114,4 +114,5 @@ def plan(subject: Subject) -> Iterator[Planned]:
         yield planned("cpu_seconds_per_second", "s/s", "CPU time of all threads over the audio", threads, lambda t: t.cpu_per_second, missing=not_here)
         yield planned("core_hour_ratio", "h/h", "threads x RTF: hours of cores for an hour of audio", threads, partial(Timing.cores_held, threads=threads))
         for graph in graphs if len(graphs) > 1 else ():
-            yield planned(f"call_ms_{graph}", "ms", f"wall clock of one call of {graph}", threads, lambda t: t.milliseconds, graph)
+            inside = swallowed(settings.backend, graph)
+            yield planned(f"call_ms_{graph}", "ms", f"wall clock of one call of {graph}", threads, lambda t: t.milliseconds, graph, inside)

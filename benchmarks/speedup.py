@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 
 from ..runtime.artifact import Artifact
+from ..runtime.backends import swallowed
 from .figure import Figure, Planned
 from .rtf import LEAST_REPEATS, Timing, prepare, time_once
 from .subject import BenchSettings, Subject
@@ -70,7 +71,8 @@ def plan(subject: Subject) -> Iterator[Planned]:
     def planned(metric: str, slow: str, method: str, threads: int, graph: str) -> Planned:
         name = f"{metric}_{graph}" if graph else metric
         method = f"{method}, median ratio of up to {settings.repeats} interleaved runs"
-        return Planned(name, "x", method, lambda: race(graph).ratio(slow, f"own {threads}"), {"threads": threads}, window=settings.seconds)
+        inside = swallowed(settings.backend, graph)
+        return Planned(name, "x", method, lambda: race(graph).ratio(slow, f"own {threads}"), {"threads": threads}, window=settings.seconds, missing=inside)
 
     for graph in ("", *(graphs if len(graphs) > 1 else ())):
         for threads in settings.threads:

@@ -14,8 +14,9 @@ from tiny_vocoders import tiny_checkpoint, tiny_mels
 from tiny_wavernn import CONFIG, FRAMES, exported
 from wavernn_on_arm import COMPILER, EMULATOR, run_on_arm
 
-from vcompress.benchmarks import wavernn_speed
+from vcompress.benchmarks import rtf, wavernn_speed
 from vcompress.benchmarks.environment import environment
+from vcompress.benchmarks.subject import BenchSettings, Subject
 from vcompress.benchmarks.wavernn_speed import measure, random_steps
 from vcompress.errors import VcompressError
 from vcompress.export import loop
@@ -188,6 +189,14 @@ def test_the_benchmark_times_every_network_and_its_zeros_take_no_room(monkeypatc
     assert [(row.size, row.sparsity) for row in rows] == [("S", 0.0), ("S", 0.9)]
     assert rows[1].kilobytes < rows[0].kilobytes and rows[0].over_dense.value == 1
     assert all(row.rtf.value > 0 and row.cpu.value > 0 and len(row.rtf.samples) == 2 for row in rows)
+
+
+@compiled
+def test_a_bench_of_the_loop_times_the_whole_and_says_why_not_the_steps() -> None:
+    subject = Subject(exported(), BenchSettings(backend="loop", seconds=0.02, repeats=3, warmup=0))
+    planned = {one.metric: one for one in rtf.plan(subject)}
+    assert planned["rtf"].measure().value > 0 and planned["call_ms_conditioner"].measure().value > 0
+    assert {metric for metric, one in planned.items() if "makes no calls of it" in one.missing} == {"call_ms_coarse", "call_ms_fine"}
 
 
 @compiled

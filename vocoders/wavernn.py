@@ -14,7 +14,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..runtime.draws import LOGIT_SCALE
-from ..runtime.mel import FrontEnd
 from .family import Family
 from .forms import AT_THE_FRAME_RATE, Form, Nested, nth
 from .objectives import Network, SymbolObjective, symbols
@@ -233,10 +232,6 @@ def _inputs(config: WaveRNNConfig, frames: int) -> tuple[Tensor, ...]:
     return torch.zeros(1, 1, frames * config.hop_length), torch.zeros(1, config.n_mels, frames)
 
 
-def _objective(front_end: FrontEnd) -> SymbolObjective:
-    return SymbolObjective()
-
-
 FAMILY = Family(
     name="wavernn",
     title="WaveRNN",
@@ -244,7 +239,7 @@ FAMILY = Family(
     network=WaveRNN,
     sizes=SIZES,
     inputs=_inputs,
-    objective=_objective,
+    objective=lambda front_end: SymbolObjective(),
     objective_name="symbol likelihood",
     sampler={"name": "wavernn"},
     plan=TrainingPlan(batch_size=16, frames=8, learning_rate=1e-3, every=100),

@@ -85,6 +85,11 @@ def threads_of(backend: str, cores: int) -> tuple[int, ...]:
     return (1,) if backend in ONE_THREAD else tuple(range(1, max(1, min(cores, MOST_THREADS)) + 1))
 
 
+def swallowed(backend: str, graph: str) -> str:
+    """Why the calls of a graph cannot be timed in a back end; "" where they can, and for the whole synthesis, which has no graph's name."""
+    return f"the back end loop has {graph} in it and makes no calls of it" if backend == "loop" and graph in ("coarse", "fine") else ""
+
+
 def elsewhere(backend: str) -> str:
     """Why the memory and CPU time of this process say nothing of a back end; "" where they do."""
     if backend != "tflite_runtime":
