@@ -16,8 +16,7 @@ from ...errors import VcompressError
 from ..simulators.tools import cache_folder, said, tool
 from .machines import Architecture, Core
 
-DEBIAN = "bookworm"
-MIRROR = f"deb http://deb.debian.org/debian {DEBIAN} main"
+DEBIAN = "bookworm"  # from the mirror that mmdebstrap takes of itself
 PYTHON_VERSION = "3.11"  # Debian's own of that release
 PACKAGE = Path(__file__).parents[2]  # vcompress itself
 LONGEST = 3600.0  # seconds that a program may take
@@ -106,7 +105,7 @@ def userland(architecture: Architecture, core: Core, cache: Path | None = None, 
     """
     wanted = [*architecture.packages, *packages]
     wheels = [_pinned(requirement) for requirement in architecture.wheels]
-    digest = hashlib.sha256(repr((MIRROR, wanted, wheels)).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(repr((DEBIAN, wanted, wheels)).encode()).hexdigest()[:12]
     folder = (cache or cache_folder()) / "userlands" / f"{architecture.name}-{digest}"
     mark = folder / "mark"
     if not mark.is_file():
@@ -128,7 +127,7 @@ def userland(architecture: Architecture, core: Core, cache: Path | None = None, 
 def unpack(architecture: Architecture, root: Path, packages: Sequence[str]) -> None:
     """Debian's packages and what they depend on, unpacked; none of their scripts is run."""
     command = [tool("mmdebstrap"), "--mode=chrootless", "--variant=extract", f"--arch={architecture.name}", f"--include={','.join(packages)}"]
-    _run([*command, DEBIAN, str(root), MIRROR], "mmdebstrap cannot unpack Debian's packages", "check the network")
+    _run([*command, DEBIAN, str(root)], "mmdebstrap cannot unpack Debian's packages", "check the network")
     for name in ("blas", "lapack"):  # what a script of theirs would have linked
         for library in (root / "usr/lib" / architecture.libraries / name).glob("*.so.3"):
             link = library.parent.parent / library.name
