@@ -14,7 +14,7 @@ OnStep = Callable[[int, np.ndarray], None]
 
 
 class Sampler(Protocol):
-    """`synthesize`: mel float32 (n_mels, F) -> waveform float32 (hop F,) in [-1, 1]; the seed decides every draw.
+    """`synthesize`: mel float32 (n_mels, F), or the codes of a note -> waveform float32 (hop F,) in [-1, 1]; the seed decides every draw.
 
     `calls`: how often a synthesis runs each graph; those that one may list as `each_frame`, for each frame of the mel.
     `on_step(index, waveform)` sees each intermediate waveform, counted down to 0.
@@ -23,3 +23,13 @@ class Sampler(Protocol):
     calls: dict[str, int]
 
     def synthesize(self, run: Run, mel: np.ndarray, seed: int = 0, on_step: OnStep | None = None) -> np.ndarray: ...
+
+
+def channels_axis(tensor: np.ndarray) -> int:
+    """The axis of the channels: integers are handed over with the channels last."""
+    return 2 if np.issubdtype(tensor.dtype, np.integer) else 1
+
+
+def frame_of(tensor: np.ndarray, frame: int) -> np.ndarray:
+    """One frame of what a graph gave for all of them: a column, as an array of the same order of axes."""
+    return np.ascontiguousarray(np.take(tensor, [frame], axis=3 - channels_axis(tensor)))
