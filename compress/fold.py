@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..vocoders.folding import fold as fold_weight_norm
+from ..vocoders.windowed import WindowedTranspose1d
 from .interpolation import LOWERED
 from .polyphase import Polyphase
 
@@ -28,13 +29,14 @@ class PointwiseLinear(nn.Module):
 REPLACEMENTS: Mapping[type[nn.Module], Callable[[Any], nn.Module]] = {
     nn.ConvTranspose1d: Polyphase,
     nn.ConvTranspose2d: Polyphase,
+    WindowedTranspose1d: lambda layer: Polyphase(layer.plain()),
     nn.Linear: PointwiseLinear,
     **LOWERED,
 }
 
 
 def fold(network: nn.Module) -> nn.Module:
-    """The network, changed in place: no weight norm, transposed convolutions in polyphase form, linear layers pointwise, interpolations as sums."""
+    """The network, changed in place: no weight norm, transposed convolutions in polyphase form, their windows in their filters, linear layers pointwise, interpolations as sums."""
     fold_weight_norm(network)
     for path, module in list(network.named_modules()):
         replacement = REPLACEMENTS.get(type(module))

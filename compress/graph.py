@@ -64,7 +64,7 @@ class PreparedGraph:
 
 def dynamic_shapes(form: Form, batched: bool = False) -> tuple:
     """The free axes of a form's inputs, in the shape torch.export wants: frames, and for training the batch."""
-    frames = Dim("frames", min=4, max=MOST_FRAMES)
+    frames = Dim("frames", min=form.least, max=MOST_FRAMES)
     batch = {0: Dim("batch", min=1, max=MOST_FRAMES)} if batched else {}
     shapes: list = []
     for name, value in form.inputs.items():

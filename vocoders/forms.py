@@ -23,7 +23,7 @@ class Form:
     inputs: example tensors by name (a list for an input that is many); axes: for each input, axis -> multiple of the frame count;
     outputs: names; links: input name -> table key of the tensor another form gives out, so that both ends share one scale;
     states: input name -> the output that a later call of this form gets there; both have one scale, and where none is given it is zero;
-    grids: table key of a tensor with 16 bits -> the scale that it has, where that is chosen and not measured.
+    grids: table key of a tensor with 16 bits -> the scale that it has, where that is chosen and not measured; least: frames that it needs.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Form:
     links: dict[str, str] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
     grids: dict[str, float] = field(default_factory=dict)
+    least: int = 4
 
     @property
     def flat_inputs(self) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..runtime.mel import mel_filters
+from .d_stft import EPSILON, HOP_LENGTH, N_FFT
 
 RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))  # (n_fft, hop_length)
 
@@ -64,3 +65,20 @@ class MelLoss(nn.Module):
         spectrum = torch.stft(padded, self.n_fft, self.hop_length, window=self.get_buffer("window"), center=False, return_complex=True)
         magnitude = (spectrum.real.square() + spectrum.imag.square() + 1e-9).sqrt()
         return (self.get_buffer("filters") @ magnitude).clamp(min=1e-5).log()
+
+
+class DSTFTLoss(nn.Module):
+    """D_STFT of `d_stft.py`, as SING trains with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("window", torch.hann_window(N_FFT), persistent=False)
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """output, target: float (B, 1, T) -> scalar."""
+        with torch.autocast(output.device.type, enabled=False):
+            return (self._log_power(output) - self._log_power(target)).abs().mean()
+
+    def _log_power(self, waveform: Tensor) -> Tensor:
+        spectrum = torch.stft(waveform.squeeze(1).float(), N_FFT, HOP_LENGTH, window=self.get_buffer("window"), return_complex=True)
+        return (spectrum.real.square() + spectrum.imag.square() + EPSILON).log()

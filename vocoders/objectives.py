@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..runtime.random import RandomStream
 from ..runtime.schedule import TRAINING_BETAS, WAVEGRAD_BETAS, noise_levels, step_code
-from .losses import SpectralLoss
+from .losses import DSTFTLoss, SpectralLoss
 from .segments import Batch
 
 Network = Callable[..., Any]  # a tensor, or for flows two
@@ -31,6 +31,17 @@ class SpectralObjective(nn.Module):
 
     def loss(self, network: Network, batch: Batch) -> Tensor:
         return self.spectral(network(batch.mel), batch.waveform)
+
+
+class DSTFTObjective(nn.Module):
+    """For SING: the distance of log power spectra that its paper minimises, whatever the phases."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.distance = DSTFTLoss()
+
+    def loss(self, network: Network, batch: Batch) -> Tensor:
+        return self.distance(network(batch.mel), batch.waveform)
 
 
 def draw_noise(draw: RandomStream, like: Tensor) -> Tensor:

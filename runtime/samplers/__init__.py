@@ -17,6 +17,8 @@ _SAMPLERS = {
     "waveglow": ".waveglow",
     "istft": ".istft",
     "wavernn": ".wavernn",
+    "sing": ".sing",
+    "sample_by_sample": ".sample_by_sample",
 }
 
 

@@ -23,13 +23,3 @@ class Sampler(Protocol):
     calls: dict[str, int]
 
     def synthesize(self, run: Run, mel: np.ndarray, seed: int = 0, on_step: OnStep | None = None) -> np.ndarray: ...
-
-
-def channels_axis(tensor: np.ndarray) -> int:
-    """The axis of the channels: integers are handed over with the channels last."""
-    return 2 if np.issubdtype(tensor.dtype, np.integer) else 1
-
-
-def frame_of(tensor: np.ndarray, frame: int) -> np.ndarray:
-    """One frame of what a graph gave for all of them: a column, as an array of the same order of axes."""
-    return np.ascontiguousarray(np.take(tensor, [frame], axis=3 - channels_axis(tensor)))

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..draws import draw, integer_logits
 from ..random import RandomStream
+from .columns import channels_axis, column
 from .sampler import OnStep, Run, Tensors
 
 CENTRE = 128  # the coarse symbol of silence, and of a symbol what the network sees as zero
@@ -40,13 +41,13 @@ class WaveRNNSampler:
         samples = np.empty(mel.shape[1] * self.hop_length, np.int16)
         for t in range(len(samples)):
             if t % self.hop_length == 0:
-                at = [_frame(conditions[f"condition_{half}"], t // self.hop_length) for half in ("coarse", "fine")]
+                at = [column(conditions[f"condition_{half}"], t // self.hop_length) for half in ("coarse", "fine")]
             seen = [coarse, fine]
             first = run("coarse", {"seen": _seen(seen), "condition": at[0], **states})
             coarse = draw(integer_logits(first["logits"]), stream)
             second = run("fine", {"seen": _seen([*seen, coarse]), "condition": at[1], **states})
             fine = draw(integer_logits(second["logits"]), stream)
-            states = {"state": np.concatenate([first["next"], second["next"]], _channels(first["next"]))}
+            states = {"state": np.concatenate([first["next"], second["next"]], channels_axis(first["next"]))}
             samples[t] = 256 * coarse + fine - 32768
         return samples.astype(np.float32) / np.float32(32768)
 
@@ -54,16 +55,6 @@ class WaveRNNSampler:
 def _seen(symbols: list[int]) -> np.ndarray:
     """Symbols as a step sees them: float32 (1, count, 1)."""
     return ((np.array(symbols, np.float32) - CENTRE) / CENTRE).reshape(1, -1, 1)
-
-
-def _channels(tensor: np.ndarray) -> int:
-    """The axis of the channels: integers are handed over with the channels last."""
-    return 2 if np.issubdtype(tensor.dtype, np.integer) else 1
-
-
-def _frame(conditions: np.ndarray, frame: int) -> np.ndarray:
-    """What a step is given in this frame: one column, as an array of the same order of axes."""
-    return np.ascontiguousarray(np.take(conditions, [frame], axis=3 - _channels(conditions)))
 
 
 def make(settings: dict[str, Any], hop_length: int) -> WaveRNNSampler:
