@@ -5,7 +5,7 @@ masked input). What a step adds to the gates for the mel is computed once for an
 arithmetic is that of the paper's equation 2; what ships are two steps with an explicit state, `coarse` and `fine`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from .objectives import Network, SymbolObjective, symbols
 from .plan import TrainingPlan
 
 SYMBOLS = 256
+HALVES = ("coarse", "fine")
 STATE_SCALE, GATE_SCALE = 2.0**-15, 2.0**-11  # of 16 bits: a state within 1, a gate's argument within 16, where sigmoid and tanh are flat
 GATES = "the state of a recurrent layer gathers what its gates round away, and 16 bits of a vector cost nothing beside the matrix"
 DRAWN = "samples are drawn from it: its integers are the table of the draw"
@@ -112,24 +113,34 @@ class WaveRNN(nn.Module):
 
     def forward(self, waveform: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
         """waveform: float32 (B, 1, hop F), mel: float32 (B, n_mels, F) -> logits of its coarse and of its fine symbols, (B, 256, hop F) each."""
-        seen, features = seen_symbols(waveform), self.conditioner.features(mel)
-        given = torch.cat([seen, features.repeat_interleave(self.config.hop_length, 2)], 1)
-        blind = self.coarse.input.weight.new_zeros(3 * self.config.half, 1, 1)  # coarse units do not see the coarse symbol of their own sample
-        inputs = [torch.cat([self.coarse.input.weight, blind], 1), self.fine.input.weight]
-        projections: list[Tensor] = [p.weight for p in self.conditioner.projections]  # type: ignore[misc]
-        matrix = self._rows([torch.cat(pair, 1) for pair in zip(inputs, projections, strict=True)])
-        recurrent = self._rows([self.coarse.recurrent.weight, self.fine.recurrent.weight])
-        bias = self._rows([p.bias for p in self.conditioner.projections])  # type: ignore[misc]
-        start = given.new_zeros(1, len(given), self.config.units)
-        weights = [matrix.squeeze(2), recurrent.squeeze(2), bias, torch.zeros_like(bias)]
-        states, _ = torch.gru(given.transpose(1, 2), start, weights, True, 1, 0.0, torch.is_grad_enabled(), False, True)
-        n, states = self.config.half, states.transpose(1, 2)
+        features = self.conditioner.features(mel).repeat_interleave(self.config.hop_length, 2)
+        states = recurrence(self.coarse, self.fine, seen_symbols(waveform), [(features, self.conditioner.projections)])
+        n = self.config.half
         return self.coarse.read(states[:, :n]), self.fine.read(states[:, n:])
 
-    def _rows(self, halves: list[Tensor]) -> Tensor:
-        """Rows of the two halves (u, r, e each) as torch's GRU has them: reset, update, candidate, of all units each."""
-        n = self.config.half
-        return torch.cat([half[n * gate : n * (gate + 1)] for gate in (1, 0, 2) for half in halves])
+
+def recurrence(coarse: Half, fine: Half, seen: Tensor, conditions: Sequence[tuple[Tensor, nn.ModuleList]]) -> Tensor:
+    """States of all units, float32 (B, units, T), of all steps at once, by torch's GRU.
+
+    seen: (B, 3, T). conditions: features (B, C, T), and their projections to the gates of the coarse and of the fine half.
+    """
+    given = torch.cat([seen, *(features for features, _ in conditions)], 1)
+    blind = coarse.input.weight.new_zeros(3 * coarse.units, 1, 1)  # coarse units do not see the coarse symbol of their own sample
+    inputs = [torch.cat([coarse.input.weight, blind], 1), fine.input.weight]
+    weights = [torch.cat([own, *(projections[i].weight for _, projections in conditions)], 1) for i, own in enumerate(inputs)]  # type: ignore[list-item]
+    biases = [torch.stack([p[i].bias for _, p in conditions if p[i].bias is not None]).sum(0) for i in range(2)]  # type: ignore[misc]
+    matrix, bias = _rows(weights), _rows(biases)
+    recurrent = _rows([coarse.recurrent.weight, fine.recurrent.weight])
+    start = given.new_zeros(1, len(given), recurrent.shape[1])
+    parameters = [matrix.squeeze(2), recurrent.squeeze(2), bias, torch.zeros_like(bias)]
+    states, _ = torch.gru(given.transpose(1, 2), start, parameters, True, 1, 0.0, torch.is_grad_enabled(), False, True)
+    return states.transpose(1, 2)
+
+
+def _rows(halves: list[Tensor]) -> Tensor:
+    """Rows of the two halves (u, r, e each) as torch's GRU has them: reset, update, candidate, of all units each."""
+    n = len(halves[0]) // 3
+    return torch.cat([half[n * gate : n * (gate + 1)] for gate in (1, 0, 2) for half in halves])
 
 
 def seen_symbols(waveform: Tensor) -> Tensor:
@@ -143,9 +154,9 @@ def seen_symbols(waveform: Tensor) -> Tensor:
 class ConditionerForm(nn.Module):
     """What is computed once for an utterance."""
 
-    def __init__(self, network: WaveRNN):
+    def __init__(self, network: nn.Module):
         super().__init__()
-        self.conditioner = network.conditioner
+        self.conditioner = network.get_submodule("conditioner")
 
     def forward(self, mel: Tensor) -> list[Tensor]:
         return self.conditioner(mel)
@@ -154,10 +165,10 @@ class ConditionerForm(nn.Module):
 class StepForm(nn.Module):
     """One half of a step: what is computed for every sample, first `coarse` and then `fine`."""
 
-    def __init__(self, network: WaveRNN, name: str):
+    def __init__(self, half: Half, name: str):
         super().__init__()
-        self.path, self.start = name, 0 if name == "coarse" else network.config.half
-        self.add_module(name, network.get_submodule(name))  # the path that it has in the network
+        self.path, self.start = name, 0 if name == "coarse" else half.units
+        self.add_module(name, half)  # the path that it has in the network
 
     def forward(self, state: Tensor, seen: Tensor, condition: Tensor) -> list[Tensor]:
         half = self.get_submodule(self.path)
@@ -167,30 +178,38 @@ class StepForm(nn.Module):
 def step_forms(network: nn.Module, config: WaveRNNConfig, frames: int = 8) -> list[Form]:
     """`conditioner`, `coarse` and `fine`. `state` is that of all units, `next` that of the form's own: the sampler puts the two together."""
     assert isinstance(network, WaveRNN)
-    names = ("coarse", "fine")
-    grids = {key: scale for name in names for key, scale in _grids(name).items()}
-    conditions = tuple(f"condition_{name}" for name in names)
-    forms = [Form("conditioner", ConditionerForm(network), {"mel": torch.rand(1, config.n_mels, frames)}, {"mel": {2: 1}}, conditions, grids=grids)]
-    for i, name in enumerate(names):
-        inputs: dict[str, Nested] = {"state": torch.rand(1, config.units, 1), "seen": torch.rand(1, 2 + i, 1), "condition": torch.rand(1, 3 * config.half, 1)}
-        links, states = {"condition": _projection(name)}, {"state": "next"}
-        forms.append(Form(name, StepForm(network, name), inputs, {}, ("logits", "next"), links, states, grids))
-    return forms
+    halves = {"coarse": network.coarse, "fine": network.fine}
+    return [conditioner_form(network, config, frames), *(half_form(half, name, projection(name)) for name, half in halves.items())]
 
 
-def _projection(name: str) -> str:
-    return f"conditioner.projections.{('coarse', 'fine').index(name)}:conv1d"
+def conditioner_form(network: nn.Module, config: WaveRNNConfig, frames: int) -> Form:
+    """What depends on the mel alone; its outputs are `condition_coarse` and `condition_fine`."""
+    outputs, grids = tuple(f"condition_{name}" for name in HALVES), {key: scale for name in HALVES for key, scale in grids_of(name).items()}
+    return Form("conditioner", ConditionerForm(network), {"mel": torch.rand(1, config.n_mels, frames)}, {"mel": {2: 1}}, outputs, grids=grids)
 
 
-def _grids(name: str) -> dict[str, float]:
+def half_form(half: Half, name: str, condition: str, columns: int = 1) -> Form:
+    """One half of a step, of `columns` sequences side by side. `condition`: key of what it is given for the mel, which another form gives out."""
+    inputs: dict[str, Nested] = {"state": torch.rand(1, 2 * half.units, columns), "seen": torch.rand(1, half.input.in_channels, columns)}
+    inputs |= {"condition": torch.rand(1, 3 * half.units, columns)}
+    links, states = {"condition": condition}, {"state": "next"}
+    return Form(name, StepForm(half, name), inputs, {}, ("logits", "next"), links, states, grids_of(name) | {condition: GATE_SCALE})
+
+
+def projection(name: str) -> str:
+    """Key of what the conditioning network gives to a half."""
+    return f"conditioner.projections.{HALVES.index(name)}:conv1d"
+
+
+def grids_of(name: str) -> dict[str, float]:
     """Scales of the 16-bit tensors of a half: with these, sums of gates are sums of integers, and tables and draws are the same for every network."""
-    gates = (_projection(name), f"{name}.recurrent:conv1d", f"{name}.input:conv1d", *(f"{name}:{nth('add', i)}" for i in (1, 2, 3)), f"{name}:mul")
+    gates = (projection(name), f"{name}.recurrent:conv1d", f"{name}.input:conv1d", *(f"{name}:{nth('add', i)}" for i in (1, 2, 3)), f"{name}:mul")
     state = dict.fromkeys((f"{name}:{operator}" for operator in ("sigmoid", "tanh", "lerp")), STATE_SCALE)
     return dict.fromkeys(gates, GATE_SCALE) | state | {f"{name}.logits:conv1d": LOGIT_SCALE}
 
 
 def _wide(config: WaveRNNConfig) -> dict[str, str]:
-    grids = {**_grids("coarse"), **_grids("fine")}
+    grids = {**grids_of("coarse"), **grids_of("fine")}
     return {"input:mel": AT_THE_FRAME_RATE} | {key: DRAWN if key.endswith("logits:conv1d") else GATES for key in grids}
 
 
