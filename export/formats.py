@@ -10,7 +10,7 @@ from .c.program import TargetFacts
 
 ONNX = "onnx"
 # format -> module with `check_installed()`, `derive(folder, manifest, target) -> {graph or part: file}` and `summary(artifact)`
-DERIVED = {"tflite": ".tflite.derived", "c": ".c.derived", "loop": ".loop"}
+DERIVED = {"tflite": ".tflite.derived", "c": ".c.derived", "loop": ".loop", "onnx-loop": ".onnx_loop.derived"}
 
 
 def read_formats(given: Iterable[str]) -> tuple[str, ...]:

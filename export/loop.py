@@ -25,8 +25,13 @@ def derive(folder: Path, manifest: Manifest, target: TargetFacts | None) -> dict
     """Write `loop/steps.npz`. Raises VcompressError for an artifact that is no WaveRNN, or whose steps are not in integers throughout."""
     if manifest.sampler.get("name") != "wavernn":
         raise VcompressError(f"{manifest.name} is no WaveRNN, whose loop the format {FORMAT} is for; leave out --format {FORMAT}.")
-    Steps(*(_half(folder / manifest.graphs[half].file, manifest.name) for half in HALVES)).save(folder / FOLDER / FILE)
+    read_steps(folder, manifest).save(folder / FOLDER / FILE)
     return {STEPS: f"{FOLDER}/{FILE}"}
+
+
+def read_steps(folder: Path, manifest: Manifest) -> Steps:
+    """The steps of the artifact in `folder`. Raises VcompressError where they are not in integers throughout."""
+    return Steps(*(_half(folder / manifest.graphs[half].file, manifest.name) for half in HALVES))
 
 
 def summary(artifact: Artifact) -> str:

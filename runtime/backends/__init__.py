@@ -34,9 +34,11 @@ BACKENDS = {
     "tflite_runtime": ".runtime.backends.tflite_process",
     "c": ".runtime.backends.c_library",
     "loop": ".runtime.backends.loop",
+    "onnx-loop": ".runtime.backends.onnx_loop",
 }
 VARIANTS = ("torch-cpu", "torch-cuda")  # have words behind their name: torch-cuda:fp16:graphs
 GPUS = ("torch-cuda", "onnxruntime-cuda", "onnxruntime-tensorrt")
+_SWALLOWED = {"loop": ("coarse", "fine"), "onnx-loop": ("conditioner", "coarse", "fine")}  # graphs that a back end makes no calls of
 ONE_THREAD = ("c",)  # however many are asked for
 MOST_THREADS = 4  # of a board's bench by itself: as many cores as a Raspberry Pi has
 
@@ -87,7 +89,7 @@ def threads_of(backend: str, cores: int) -> tuple[int, ...]:
 
 def swallowed(backend: str, graph: str) -> str:
     """Why the calls of a graph cannot be timed in a back end; "" where they can, and for the whole synthesis, which has no graph's name."""
-    return f"the back end loop has {graph} in it and makes no calls of it" if backend == "loop" and graph in ("coarse", "fine") else ""
+    return f"the back end {backend} has {graph} in it and makes no calls of it" if graph in _SWALLOWED.get(backend, ()) else ""
 
 
 def elsewhere(backend: str) -> str:

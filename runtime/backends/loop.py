@@ -19,7 +19,7 @@ class LoopSession:
     def __init__(self, artifact: Artifact, threads: int):
         self._kernel = Kernel(Steps.read(artifact.derived_path(FORMAT, STEPS)))
         self._graphs = OnnxRuntimeSession(artifact, threads)
-        self.sampler = {**artifact.manifest.sampler, "loop": True}
+        self.sampler = {**artifact.manifest.sampler, "loop": "conditions"}
         self.environment = {**self._graphs.environment, "loop": self._kernel.name}
 
     def run(self, graph: str, inputs: Tensors) -> Tensors:

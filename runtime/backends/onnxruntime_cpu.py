@@ -24,11 +24,10 @@ class OnnxRuntimeSession:
     """One inference session a graph. Idle threads do not spin: the sessions of one process would starve each other."""
 
     def __init__(self, artifact: Artifact, threads: int, provider: str = CPU):
-        onnxruntime = _onnxruntime()
         self._artifact = artifact
         self._sessions = {name: open_session(artifact.graph_path(name), threads, provider=provider) for name in artifact.manifest.graphs}
         self._outputs = {name: [o.name for o in session.get_outputs()] for name, session in self._sessions.items()}
-        self.environment = {"onnxruntime": onnxruntime.__version__, "threads": str(threads), "x64_quant_precision": str(needs_quant_precision())}
+        self.environment = facts(threads)
 
     def run(self, graph: str, inputs: Tensors) -> Tensors:
         """Outputs of a named graph by name; states that are not given are zero. Raises VcompressError when the inputs do not fit it."""
@@ -75,6 +74,11 @@ def open_session(path: Path, threads: int = 1, optimized: Path | None = None, pr
     if provider not in session.get_providers():  # it falls back without an error
         raise VcompressError(f"ONNX Runtime did not start its {provider}; check the GPU's driver and libraries.")
     return session
+
+
+def facts(threads: int) -> dict[str, str]:
+    """What of ONNX Runtime bears on a figure."""
+    return {"onnxruntime": _onnxruntime().__version__, "threads": str(threads), "x64_quant_precision": str(needs_quant_precision())}
 
 
 def needs_quant_precision() -> bool:

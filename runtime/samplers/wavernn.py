@@ -18,21 +18,22 @@ class WaveRNNSampler:
     """`conditioner` once; then for every sample `coarse`, a draw, `fine` given that symbol, a draw.
 
     The state of all units is what the two halves gave, one behind the other; it begins at zero by being left out.
-    `loop`: what runs the graphs has this loop in it, as a graph `loop` that takes the conditions, the hop length and the seed, and gives the samples.
+    `loop`: what runs the graphs has this loop in it, as a graph `loop` from "conditions" or from the "mel", hop length and seed to the samples.
     """
 
     hop_length: int
-    loop: bool = False
+    loop: str = ""
     calls: dict[str, int] = field(init=False)
     each_frame: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self.each_frame = () if self.loop else ("coarse", "fine")
-        self.calls = {"conditioner": 1, **({"loop": 1} if self.loop else dict.fromkeys(self.each_frame, self.hop_length))}
+        loop = {"loop": 1} if self.loop else dict.fromkeys(self.each_frame, self.hop_length)
+        self.calls = loop if self.loop == "mel" else {"conditioner": 1, **loop}
 
     def synthesize(self, run: Run, mel: np.ndarray, seed: int = 0, on_step: OnStep | None = None) -> np.ndarray:
         """See Sampler; there is no intermediate waveform."""
-        conditions = run("conditioner", {"mel": mel[None]})
+        conditions = {"mel": mel[None]} if self.loop == "mel" else run("conditioner", {"mel": mel[None]})
         if self.loop:
             numbers = {"hop_length": np.array([self.hop_length]), "seed": np.array([seed % 2**64], np.uint64)}
             return run("loop", {**conditions, **numbers})["samples"].astype(np.float32) / np.float32(32768)
@@ -59,4 +60,4 @@ def _seen(symbols: list[int]) -> np.ndarray:
 
 def make(settings: dict[str, Any], hop_length: int) -> WaveRNNSampler:
     """No settings but `loop`, which is a back end's."""
-    return WaveRNNSampler(hop_length, bool(settings.get("loop", False)))
+    return WaveRNNSampler(hop_length, str(settings.get("loop", "")))
