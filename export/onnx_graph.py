@@ -25,11 +25,15 @@ from .integer_graph import make_integer
 
 OPSET = 21
 IR_VERSION = 10
+WEIGHTED = ("Conv", "Gemm", "MatMul")
 LARGEST_VECTOR = 1 << 16  # numbers of a scale or zero point a channel: WaveGlow's upsampler has 20480 channels
 
 
-def export_graph(module: nn.Module, form: Form, path: Path, integer_ports: Collection[str] = ()) -> None:
-    """Write `module`, which computes `form`, to `path`. `integer_ports`: inputs and outputs that carry the integers themselves."""
+def export_graph(module: nn.Module, form: Form, path: Path, integer_ports: Collection[str] = (), pairs: bool = False) -> None:
+    """Write `module`, which computes `form`, to `path`. `integer_ports`: inputs and outputs that carry the integers themselves.
+
+    `pairs`: leave every QuantizeLinear with its DequantizeLinear, for who wants them so (tensorrt.py).
+    """
     with quiet("torch", "torch.onnx", "onnxscript"):  # it warns of packages that nothing here uses
         program = torch.onnx.export(
             module,
@@ -48,10 +52,12 @@ def export_graph(module: nn.Module, form: Form, path: Path, integer_ports: Colle
     fold_constants(model, input_size_limit=LARGEST_VECTOR)
     IdentityEliminationPass()(model)
     LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+    _name_layers(model)
     DeduplicateInitializersPass()(model)
     CommonSubexpressionEliminationPass()(model)
     RemoveUnusedNodesPass()(model)
-    make_integer(model, integer_ports)
+    if not pairs:
+        make_integer(model, integer_ports)
     _drop_zero_points(model)
     RemoveUnusedNodesPass()(model)
     DeduplicateInitializersPass()(model)
@@ -72,15 +78,21 @@ def _drop_zero_points(model: ir.Model) -> None:
                 node.resize_inputs(2)
 
 
+def _name_layers(model: ir.Model) -> None:
+    """Layers have the name of their module, also two whose weights are the same numbers and become one tensor (all zeros in an untrained flow)."""
+    for node in model.graph:
+        node.name = _layer(node) if node.op_type in WEIGHTED else None
+
+
 def _strip(model: ir.Model) -> None:
-    """Short names: layers keep theirs (they name the node), tensors get numbers."""
+    """Short names: layers keep theirs, tensors get numbers."""
     kept = {value.name for value in (*model.graph.inputs, *model.graph.outputs)}
     model.ir_version, model.producer_name, model.producer_version, model.graph.name = IR_VERSION, "vcompress", None, "graph"
     model.metadata_props.clear()
     count = 0
     for node in model.graph:
-        weighted = node.op_type in ("Conv", "Gemm", "MatMul")
-        node.name = _layer(node) if weighted else None
+        if node.op_type not in WEIGHTED:
+            node.name = None
         for output in node.outputs:
             if output.name not in kept:
                 output.name, count = f"t{count:x}", count + 1
