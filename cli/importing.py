@@ -9,7 +9,9 @@ from .options import RUNS, FamilyArgument, JsonOption, WorkspaceOption
 from .output import print_json, say, working
 
 CheckpointArgument = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="File of weights, as the code base's trainer wrote it.")]
-ConfigOption = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="The code base's configuration of it: JSON or YAML.", show_default=False)]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="Its configuration: JSON, YAML or hparams.py; never run.", show_default=False)
+]
 StatisticsOption = Annotated[
     Path | None, typer.Option("--stats", metavar="FILE", help="ParallelWaveGAN: stats.npy or stats.h5 of its mel bands.", show_default=False)
 ]
@@ -23,6 +25,9 @@ MaximumOption = Annotated[
 ScheduleOption = Annotated[
     Path | None, typer.Option("--schedule", metavar="FILE", help="WaveGrad: betas to synthesize with, .npy, .json or .pt.", show_default=False)
 ]
+DefaultsOption = Annotated[
+    bool, typer.Option("--public-defaults", help="fatchord: what the configuration does not say is as in the repository's own hparams.py.")
+]
 NameOption = Annotated[str | None, typer.Option("--name", metavar="NAME", help="Name of the runs.  [default: FAMILY-CODEBASE]", show_default=False)]
 
 
@@ -35,6 +40,7 @@ def import_vocoder(
     sample_rate: RateOption = None,
     mel_maximum: MaximumOption = None,
     schedule: ScheduleOption = None,
+    public_defaults: DefaultsOption = False,
     workspace: WorkspaceOption = RUNS,
     name: NameOption = None,
     json: JsonOption = False,
@@ -59,7 +65,7 @@ def import_vocoder(
 
         title = find_family(family).title
         place = Workspace(workspace)
-        said = Said(read_settings(config) if config is not None else None, size, stats, sample_rate, mel_maximum, schedule)
+        said = Said(read_settings(config) if config is not None else None, size, stats, sample_rate, mel_maximum, schedule, public_defaults or None)
         read, importer = import_checkpoint(checkpoint, family, said)
         name = name or default_name(importer)
         place.check_writable()

@@ -1,8 +1,8 @@
 """Draws of a symbol from logits, in integers: whoever has the same logits draws the same symbol.
 
 The logits are integers, multiples of LOGIT_SCALE. A symbol's weight is 2^23 e^(logit - highest logit), rounded, read from a table of the difference;
-the weights add up to less than 2^32 for 256 symbols, and the draw is the first symbol whose cumulative weight exceeds a uniform integer below their sum.
-Below e^-16 of the most likely one a symbol has no weight.
+256 weights add up to less than 2^32, of more symbols each is halved as often as that takes. The draw is the first symbol whose cumulative weight exceeds
+a uniform integer below their sum. Below e^-16 of the most likely one a symbol has no weight.
 """
 
 import numpy as np
@@ -32,7 +32,14 @@ def integer_logits(logits: np.ndarray) -> np.ndarray:
 
 
 def draw(integers: np.ndarray, stream: RandomStream) -> int:
-    """A symbol, from integer logits (256,); takes one word of the stream."""
-    below = np.minimum(integers.max() - integers, len(_WEIGHTS) - 1)
-    cumulative = np.cumsum(_WEIGHTS[below], dtype=np.uint64)
-    return int(np.searchsorted(cumulative, np.uint64(stream.below(int(cumulative[-1]))), side="right"))
+    """A symbol, from integer logits (symbols,); takes one word of the stream."""
+    return int(draw_each(integers[None], stream.words(1))[0])
+
+
+def draw_each(integers: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """A symbol for each row of integer logits, (B, symbols), and its own random word, uint64 (B,): int64 (B,)."""
+    below = np.minimum(integers.max(1, keepdims=True) - integers, len(_WEIGHTS) - 1)
+    halvings = max(0, integers.shape[1].bit_length() - 9)
+    cumulative = np.cumsum(_WEIGHTS[below] >> np.uint32(halvings), axis=1, dtype=np.uint64)
+    uniform = (words >> np.uint64(32)) * cumulative[:, -1] >> np.uint64(32)
+    return (cumulative <= uniform[:, None]).sum(1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import VcompressError
-from .registry import OWN, check_family, spell_size
+from .registry import IMPORTED, OWN, check_family, spell_size
 
 CATALOGUE = Path(__file__).parent / "catalogue.json"
 
@@ -42,8 +42,12 @@ def catalogue() -> tuple[CatalogueRow, ...]:
 
 
 def check_entry(family: str | None, size: str | None) -> tuple[str | None, str | None]:
-    """Family and size as the catalogue spells them. Raises VcompressError for one there is not, listing those there are."""
+    """Family and size as the catalogue spells them; an imported family has but one. Raises VcompressError for what there is not, listing what there is."""
     name = check_family(family) if family is not None else None
+    if name in IMPORTED:
+        if (size or OWN).upper() != OWN:
+            raise VcompressError(f"{name} comes by import alone, in no size but {OWN}; give --size {OWN}, or the --name of the import.")
+        return name, OWN
     rows = [row for row in catalogue() if name in (None, row.family)]
     sizes = list(dict.fromkeys(row.size for row in rows))
     spelled = spell_size(size, (*sizes, OWN)) if size is not None else None

@@ -75,7 +75,8 @@ class Checkpoint:
 
     def objective(self) -> Objective:
         """What the quick recipe and QAT minimise: the family's, on the noise schedule of this model's training."""
-        objective = find_family(self.family).objective(self.front_end)
+        family = find_family(self.family)
+        objective = family.objective_of(self.config) if family.objective_of else family.objective(self.front_end)
         return type(objective)(self.training.betas) if self.training.betas and isinstance(objective, DenoisingObjective) else objective
 
     def build(self, folded: bool = False) -> nn.Module:

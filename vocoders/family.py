@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 class Family:
     """What a network file says about its network; the registry finds it by `name`.
 
-    `config` is the dataclass that `network` is built from, `sizes` its presets; a config has `n_mels` and `hop_length`.
+    `config` is the dataclass that `network` is built from, `sizes` its presets, none where it comes by import alone; a config has `n_mels` and `hop_length`.
     `inputs(config, frames)`: zeros in the shapes of one call on `frames` frames. `objective(front_end)`: what the quick recipe
-    and QAT minimise; `objective_name` is how cards call it. `sampler`: settings for `runtime.samplers.make_sampler`,
-    `sampler_of(config)`: those that follow from the configuration. `plan`: the quick recipe's optimiser. `adversary(config,
-    front_end)` and `adversarial_plan`: discriminators, losses and optimiser of the paper; None where the paper has none.
+    and QAT minimise, `objective_of(config)` where it follows from the configuration; `objective_name` is how cards call it. `sampler`:
+    settings for `runtime.samplers.make_sampler`, `sampler_of(config)`: those that follow from the configuration. `plan`: the quick recipe's
+    optimiser. `adversary(config, front_end)` and `adversarial_plan`: discriminators, losses and optimiser of the paper; None where the paper has none.
 
     `forms(network, config)`: the graphs that are calibrated, trained and exported; `compose(graphs)` makes of them what an
     objective calls. `training_forms(network, config)`: the graphs that `compose` takes, where the ones that are trained are not
@@ -62,6 +62,7 @@ class Family:
     schedules: Mapping[int, Sequence[float]] = field(default_factory=dict)
     schedule_settings: Callable[[Sequence[float]], dict[str, Any]] | None = None
     calibration_frames: int | None = None
+    objective_of: Callable[[Any], Objective] | None = None
 
     def sampler_settings(self, config: Any) -> dict[str, Any]:
         """Settings for `runtime.samplers.make_sampler` of a network of this configuration."""

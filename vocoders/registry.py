@@ -19,32 +19,38 @@ _FAMILIES = {
     "vocos": ".vocos",
     "wavernn": ".wavernn",
 }
+# Networks of public code bases that no family here has: they come by `vcompress import` alone, have no sizes of their own and are in no table.
+IMPORTED = {
+    "wavernngru": ".wavernn_gru",
+}
 
 
 OWN = "OWN"  # the size of an imported vocoder that is none of its family's
 
 
 def family_names() -> tuple[str, ...]:
-    """Every family, in the order of the tables."""
+    """Every family with sizes, in the order of the tables."""
     return tuple(_FAMILIES)
 
 
 def check_family(name: str) -> str:
     """The family's name as the registry spells it. Raises VcompressError when there is none, listing those there are."""
     spelled = name.lower().replace("-", "").replace("_", "")
-    if spelled not in _FAMILIES:
-        raise VcompressError(f"There is no vocoder family {name!r}; choose one of {', '.join(_FAMILIES)}.")
+    if spelled not in _FAMILIES | IMPORTED:
+        raise VcompressError(f"There is no vocoder family {name!r}; choose one of {', '.join(_FAMILIES | IMPORTED)}.")
     return spelled
 
 
 def find_family(name: str) -> "Family":
     """The family of that name; imports torch. Raises VcompressError when there is none."""
-    return import_module(_FAMILIES[check_family(name)], __package__).FAMILY
+    return import_module((_FAMILIES | IMPORTED)[check_family(name)], __package__).FAMILY
 
 
 def find_size(family: "Family", size: str, own: bool = False) -> str:
     """The size's name as the family spells it; `own`: or that of imported vocoders. Raises VcompressError when there is none, listing those there are."""
     spelled = spell_size(size, (*family.sizes, OWN) if own else family.sizes)
+    if spelled is None and not family.sizes:
+        raise VcompressError(f"A {family.title} comes by import alone, in no size but {OWN}; see: vcompress import --help.")
     if spelled is None:
         raise VcompressError(f"{family.title} has no size {size!r}; choose one of {', '.join(family.sizes)}.")
     return spelled

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...errors import VcompressError
 from ..checkpoint import Checkpoint, TrainingFacts, expected_shapes
-from ..registry import OWN, family_names, find_family, find_size
+from ..registry import IMPORTED, OWN, family_names, find_family, find_size
 from .mapping import find_state, fold_weight_norm, rename
 from .pickles import StandIn, module_state, read_pickle
 from .public import Importer, PublicFile, Said
@@ -24,6 +24,7 @@ _CODE_BASES = {
     "ivanvovk": ".ivanvovk",
     "nvidia": ".nvidia",
     "l0sg": ".l0sg",
+    "fatchord": ".fatchord",
 }
 
 OPTIONS = {
@@ -33,11 +34,12 @@ OPTIONS = {
     "sample_rate": "--sample-rate",
     "mel_maximum": "--mel-maximum",
     "schedule": "--schedule",
+    "public_defaults": "--public-defaults",
 }
 
 # Names that tell what else a file can be.
 OTHERS = {
-    "rnn1.": "a WaveRNN",
+    "rnn1.": "a WaveRNN of an unknown kind",
     "sequence_generator.": "a SING",
     "upsample_net.": "a Parallel WaveGAN",
     "flows.": "a WaveFlow",
@@ -49,7 +51,7 @@ OTHERS = {
 def importers() -> tuple[Importer, ...]:
     """Those whose family is here."""
     found = (importer for place in _CODE_BASES.values() for importer in import_module(place, __package__).IMPORTERS)
-    return tuple(importer for importer in found if importer.family in family_names())
+    return tuple(importer for importer in found if importer.family in (*family_names(), *IMPORTED))
 
 
 def import_checkpoint(path: str | Path, family: str, said: Said | None = None) -> tuple[Checkpoint, Importer]:

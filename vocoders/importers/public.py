@@ -37,7 +37,7 @@ class PublicFile:
 @dataclass(frozen=True)
 class Said:
     """What the user says beside the file. `size`: one of the family's; `statistics`, `schedule`: files of them; `mel_maximum`: of the
-    thesis's normalisation."""
+    thesis's normalisation; `public_defaults`: what the configuration does not say is as the code base has it."""
 
     config: Settings | None = None
     size: str | None = None
@@ -45,6 +45,7 @@ class Said:
     sample_rate: int | None = None
     mel_maximum: float | None = None
     schedule: Path | None = None
+    public_defaults: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,22 @@
-"""The configuration of a public code base: JSON or YAML, of which nothing is executed."""
+"""The configuration of a public code base: JSON, YAML or Python, of which nothing is executed."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ...errors import VcompressError
+from .assignments import read_assignments
 
 
 class Settings:
-    """Keys and values with the name of the file they are from. Each getter raises VcompressError where a value is missing or of another kind."""
+    """Keys and values with the name of the file they are from. Each getter raises VcompressError where a value is missing or of another kind.
 
-    def __init__(self, values: Mapping[str, Any], source: str):
-        self.values, self.source = dict(values), source
+    `computed`: names whose values the file computes, which is not done here.
+    """
+
+    def __init__(self, values: Mapping[str, Any], source: str, computed: Collection[str] = ()):
+        self.values, self.source, self.computed = dict(values), source, computed
 
     def __contains__(self, key: str) -> bool:
         return key in self.values
@@ -62,6 +66,7 @@ class Settings:
 
     def must(self, key: str, wanted: Any, why: str) -> None:
         """Raises VcompressError where a value is given that is not the one wanted."""
+        self._check_plain(key)
         if key in self.values and self.values[key] != wanted:
             raise VcompressError(f"{self.source} has {key} {self.values[key]!r}, and {why}; only {wanted!r} can be imported.")
 
@@ -77,24 +82,31 @@ class Settings:
         return tuple(value)
 
     def _need(self, key: str, default: Any) -> Any:
+        self._check_plain(key)
         value = self.values.get(key)
         value = default if value is None else value
         if value is None:
             raise VcompressError(f"{self.source} does not say {key}; give the configuration that the model was trained with.")
         return value
 
+    def _check_plain(self, key: str) -> None:
+        if key in self.computed:
+            raise VcompressError(f"{self.source} computes {key}, and no configuration is run; write its value there.")
+
     def _wrong(self, key: str, value: Any, wanted: str) -> VcompressError:
         return VcompressError(f"{self.source} has {key} {value!r}, which is not {wanted}; give the configuration that the model was trained with.")
 
 
 def read_settings(path: Path) -> Settings:
-    """A JSON or YAML file. Raises VcompressError when it is missing or is neither."""
+    """A JSON or YAML file, or the plain assignments of a Python file. Raises VcompressError when it is missing or is none of these."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise VcompressError(f"The configuration {path} cannot be read ({error.strerror}); check the path.") from None
     except UnicodeDecodeError:
-        raise VcompressError(f"{path} is not a configuration in JSON or YAML; give the one that the model was trained with.") from None
+        raise VcompressError(f"{path} is not a configuration in JSON, YAML or Python; give the one that the model was trained with.") from None
+    if path.suffix.lower() == ".py":
+        return _python(text, str(path))
     return parse_settings(text, str(path))
 
 
@@ -107,6 +119,14 @@ def parse_settings(text: str, source: str) -> Settings:
     if not documents or not all(isinstance(document, dict) for document in documents):
         raise VcompressError(f"{source} is not a configuration in JSON or YAML; give the one that the model was trained with.")
     return Settings({key: value for document in documents for key, value in document.items()}, source)
+
+
+def _python(text: str, source: str) -> Settings:
+    try:
+        values, computed = read_assignments(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise VcompressError(f"{source} is not a configuration in Python; give the one that the model was trained with.") from None
+    return Settings(values, source, computed)
 
 
 def _yaml(text: str, source: str) -> list[Any]:
