@@ -27,7 +27,7 @@ class Family:
     optimiser. `adversary(config, front_end)` and `adversarial_plan`: discriminators, losses and optimiser of the paper; None where the paper has none.
 
     `forms(network, config)`: the graphs that are calibrated, trained and exported; `compose(graphs)` makes of them what an
-    objective calls. `training_forms(network, config)`: the graphs that `compose` takes, where the ones that are trained are not
+    objective calls, `compose_of(config)` that function where it follows from the configuration. `training_forms(network, config)`: the graphs that `compose` takes, where the ones that are trained are not
     the ones that ship (flows train forward and ship the inverse): the same modules under the same paths, so that one scale
     table serves both; None where they are the same. `floats`: paths of layers, and keys of inputs, that no recipe makes integer,
     and why. `wide`: tensors (keys of the scale table) that get 16 bits, and why. `fold_schedule(network, sampler)` makes constants
@@ -62,8 +62,13 @@ class Family:
     schedules: Mapping[int, Sequence[float]] = field(default_factory=dict)
     schedule_settings: Callable[[Sequence[float]], dict[str, Any]] | None = None
     calibration_frames: int | None = None
+    compose_of: Callable[[Any], Callable[[Mapping[str, Callable[..., Any]]], Network]] | None = None
     objective_of: Callable[[Any], Objective] | None = None
 
     def sampler_settings(self, config: Any) -> dict[str, Any]:
         """Settings for `runtime.samplers.make_sampler` of a network of this configuration."""
         return {**self.sampler, **self.sampler_of(config)}
+
+    def composed(self, config: Any, graphs: Mapping[str, Callable[..., Any]]) -> Network:
+        """What an objective calls, made of the graphs of a network of this configuration."""
+        return (self.compose if self.compose_of is None else self.compose_of(config))(graphs)

@@ -208,9 +208,13 @@ def grids_of(name: str) -> dict[str, float]:
     return dict.fromkeys(gates, GATE_SCALE) | state | {f"{name}.logits:conv1d": LOGIT_SCALE}
 
 
+def wide_of() -> dict[str, str]:
+    """Keys of the tensors of 16 bits in both halves, and why."""
+    return {key: DRAWN if key.endswith("logits:conv1d") else GATES for name in HALVES for key in grids_of(name)}
+
+
 def _wide(config: WaveRNNConfig) -> dict[str, str]:
-    grids = {**grids_of("coarse"), **grids_of("fine")}
-    return {"input:mel": AT_THE_FRAME_RATE} | {key: DRAWN if key.endswith("logits:conv1d") else GATES for key in grids}
+    return {"input:mel": AT_THE_FRAME_RATE} | wide_of()
 
 
 def _compose(graphs: Mapping[str, Callable[..., Any]]) -> Network:

@@ -10,4 +10,9 @@ def channels_axis(tensor: np.ndarray) -> int:
 
 def column(tensor: np.ndarray, index: int) -> np.ndarray:
     """One column of (1, C, T), or of integers (1, T, C), as an array of the same order of axes."""
-    return np.ascontiguousarray(np.take(tensor, [index], axis=3 - channels_axis(tensor)))
+    return columns(tensor, np.array([index]))
+
+
+def columns(tensor: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """Columns side by side, in the order of `indices`, int (count,)."""
+    return np.ascontiguousarray(np.take(tensor, indices, axis=3 - channels_axis(tensor)))
