@@ -119,4 +119,9 @@ class SymbolObjective(nn.Module):
     def loss(self, network: Network, batch: Batch) -> Tensor:
         coarse, fine = network(batch.waveform, batch.mel)
         high, low = symbols(batch.waveform)
-        return F.cross_entropy(coarse, high) + F.cross_entropy(fine, low)
+        return _nats(coarse, high) + _nats(fine, low)
+
+
+def _nats(logits: Tensor, drawn: Tensor) -> Tensor:
+    """Mean over all samples; no copy where the logits lie last in memory, as a network can give them."""
+    return F.cross_entropy(logits.transpose(1, 2).reshape(-1, logits.shape[1]), drawn.reshape(-1))

@@ -1,8 +1,8 @@
 """WaveRNN (Kalchbrenner et al. 2018): the waveform sample by sample, each of 16 bits as two symbols of 8, coarse and then fine given coarse.
 
 One recurrent layer, whose units are half coarse and half fine: the fine half also sees the coarse symbol of the sample that is being made (the paper's
-masked input). What a step adds to the gates for the mel is computed once for an utterance, frame by frame. Training goes through torch's GRU, whose
-arithmetic is that of the paper's equation 2; what ships are two steps with an explicit state, `coarse` and `fine`.
+masked input). What a step adds to the gates for the mel is computed once for an utterance, frame by frame. Training goes through a GRU, torch's on a
+GPU, whose arithmetic is that of the paper's equation 2; what ships are two steps with an explicit state, `coarse` and `fine`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +18,7 @@ from .family import Family
 from .forms import AT_THE_FRAME_RATE, Form, Nested, nth
 from .objectives import Network, SymbolObjective, symbols
 from .plan import TrainingPlan
+from .recurrence import recurrent_states
 
 SYMBOLS = 256
 HALVES = ("coarse", "fine")
@@ -102,6 +103,11 @@ class Half(nn.Module):
         """Own state (B, half, T) -> logits (B, 256, T)."""
         return self.logits(F.relu(self.hidden(own)))
 
+    def read_all(self, own: Tensor) -> Tensor:
+        """The same for many steps, in memory with the logits last: what a softmax over them is fastest on."""
+        hidden, logits = ((layer.weight.squeeze(2), layer.bias) for layer in (self.hidden, self.logits))
+        return F.linear(F.relu(F.linear(own.transpose(1, 2).contiguous(), *hidden)), *logits).transpose(1, 2)
+
 
 class WaveRNN(nn.Module):
     """The whole network, as trained."""
@@ -113,27 +119,33 @@ class WaveRNN(nn.Module):
 
     def forward(self, waveform: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
         """waveform: float32 (B, 1, hop F), mel: float32 (B, n_mels, F) -> logits of its coarse and of its fine symbols, (B, 256, hop F) each."""
-        features = self.conditioner.features(mel).repeat_interleave(self.config.hop_length, 2)
-        states = recurrence(self.coarse, self.fine, seen_symbols(waveform), [(features, self.conditioner.projections)])
+        states = recurrence(self.coarse, self.fine, seen_symbols(waveform), [(self.conditioner.features(mel), self.conditioner.projections)])
         n = self.config.half
-        return self.coarse.read(states[:, :n]), self.fine.read(states[:, n:])
+        return self.coarse.read_all(states[:, :n]), self.fine.read_all(states[:, n:])
 
 
 def recurrence(coarse: Half, fine: Half, seen: Tensor, conditions: Sequence[tuple[Tensor, nn.ModuleList]]) -> Tensor:
-    """States of all units, float32 (B, units, T), of all steps at once, by torch's GRU.
+    """States of all units, float32 (B, units, T), of all steps at once; on a GPU by torch's GRU.
 
-    seen: (B, 3, T). conditions: features (B, C, T), and their projections to the gates of the coarse and of the fine half.
+    seen: (B, 3, T). conditions: features (B, C, T), or of as many frames as T is a multiple of, and their projections to the gates of the coarse and of the
+    fine half.
     """
-    given = torch.cat([seen, *(features for features, _ in conditions)], 1)
     blind = coarse.input.weight.new_zeros(3 * coarse.units, 1, 1)  # coarse units do not see the coarse symbol of their own sample
-    inputs = [torch.cat([coarse.input.weight, blind], 1), fine.input.weight]
-    weights = [torch.cat([own, *(projections[i].weight for _, projections in conditions)], 1) for i, own in enumerate(inputs)]  # type: ignore[list-item]
-    biases = [torch.stack([p[i].bias for _, p in conditions if p[i].bias is not None]).sum(0) for i in range(2)]  # type: ignore[misc]
-    matrix, bias = _rows(weights), _rows(biases)
-    recurrent = _rows([coarse.recurrent.weight, fine.recurrent.weight])
+    inputs = _rows([torch.cat([coarse.input.weight, blind], 1), fine.input.weight]).squeeze(2)
+    projections = [_rows([p[i].weight for i in range(2)]).squeeze(2) for _, p in conditions]  # type: ignore[misc]
+    bias = _rows([torch.stack([p[i].bias for _, p in conditions if p[i].bias is not None]).sum(0) for i in range(2)])  # type: ignore[misc]
+    recurrent = _rows([coarse.recurrent.weight, fine.recurrent.weight]).squeeze(2)
+    steps, features = seen.shape[2], [f for f, _ in conditions]
+    if not seen.is_cuda:
+        given = F.linear(seen.permute(2, 0, 1), inputs, bias)
+        for frames, projection in zip(features, projections, strict=True):  # projected before they are repeated: hundreds of times fewer products
+            added = F.linear(frames.permute(2, 0, 1), projection)
+            given = (given.view(len(added), -1, *added.shape[1:]) + added[:, None]).view(given.shape)
+        return recurrent_states(given, recurrent).permute(1, 2, 0)
+    given = torch.cat([seen, *(f.repeat_interleave(steps // f.shape[2], 2) for f in features)], 1).transpose(1, 2)
     start = given.new_zeros(1, len(given), recurrent.shape[1])
-    parameters = [matrix.squeeze(2), recurrent.squeeze(2), bias, torch.zeros_like(bias)]
-    states, _ = torch.gru(given.transpose(1, 2), start, parameters, True, 1, 0.0, torch.is_grad_enabled(), False, True)
+    parameters = [torch.cat([inputs, *projections], 1), recurrent, bias, torch.zeros_like(bias)]
+    states, _ = torch.gru(given, start, parameters, True, 1, 0.0, torch.is_grad_enabled(), False, True)
     return states.transpose(1, 2)
 
 
