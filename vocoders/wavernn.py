@@ -277,7 +277,7 @@ FAMILY = Family(
     objective=lambda front_end: SymbolObjective(),
     objective_name="symbol likelihood",
     sampler={"name": "wavernn"},
-    plan=TrainingPlan(batch_size=16, frames=8, learning_rate=1e-3, every=100),
+    plan=TrainingPlan(batch_size=32, frames=4, learning_rate=1e-3, every=100),  # segments of 1,024 samples; the paper's have 960
     forms=step_forms,
     compose=_compose,
     floats={},
