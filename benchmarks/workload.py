@@ -1,23 +1,30 @@
-"""What is run when time, memory or operations are measured: a mel that is the same everywhere, and the graph calls it leads to."""
+"""What is run when time, memory or operations are measured: a mel (or note) that is the same everywhere, and the graph calls it leads to."""
 
 import numpy as np
 
 from ..errors import VcompressError
 from ..runtime.artifact import Artifact
 from ..runtime.backends import Session
-from ..runtime.mel import FrontEnd
+from ..runtime.front_ends import AnyFrontEnd
+from ..runtime.notes import NoteFrontEnd
 from ..runtime.random import RandomStream
 from ..runtime.samplers import Tensors
 from ..runtime.synthesis import synthesize
 
 
-def frames_of(front_end: FrontEnd, seconds: float) -> int:
-    """Frames of about so many seconds, at least one."""
-    return max(1, round(seconds * front_end.sample_rate / front_end.hop_length))
+def frames_of(front_end: AnyFrontEnd, seconds: float) -> int:
+    """Frames of about so many seconds, at least one, and no more than a note may have."""
+    frames = max(1, round(seconds * front_end.sample_rate / front_end.hop_length))
+    return min(frames, front_end.frames) if isinstance(front_end, NoteFrontEnd) else frames
 
 
-def steady_mel(front_end: FrontEnd, frames: int) -> np.ndarray:
-    """float32 (n_mels, frames), uniform in [0, 1): no clip has to be at hand, and the values do not change how long a network takes."""
+def steady_mel(front_end: AnyFrontEnd, frames: int) -> np.ndarray:
+    """float32 (n_mels, frames), uniform in [0, 1): no clip has to be at hand, and the values do not change how long a network takes.
+
+    Of a vocoder that is given notes, the codes of one.
+    """
+    if isinstance(front_end, NoteFrontEnd):
+        return front_end.codes(front_end.example, frames)
     words = RandomStream(0).words(front_end.n_mels * frames)
     return (words >> np.uint64(40)).astype(np.float32).reshape(front_end.n_mels, frames) * np.float32(2**-24)
 

@@ -11,6 +11,7 @@ from .. import __version__
 COMMANDS = {
     "list": "list:list_vocoders",
     "demo-corpus": "demo_corpus:demo_corpus",
+    "demo-notes": "demo_notes:demo_notes",
     "train": "train:train",
     "import": "importing:import_vocoder",
     "schedule": "schedule:schedule",

@@ -42,12 +42,13 @@ class Hearing:
 def recordings(job: Job, vocoder: "FoldedVocoder", hearing: Hearing) -> "list[Recording]":
     """The beginnings of clips spread over the training part; the held-out part stays unheard until `bench`."""
     from ..compress.judge import Recording
-    from ..vocoders.corpus import read_clip
+    from ..vocoders.corpus import read_recording
 
     front_end, (clips, seconds) = vocoder.front_end, hearing.of(vocoder)
-    length = max(1, int(seconds * front_end.sample_rate) // front_end.hop_length) * front_end.hop_length
-    waveforms = [read_clip(clip, front_end)[:length] for clip in spread(job.corpus().training, clips, between=True)]
-    return [Recording(front_end.mel(waveform), waveform) for waveform in waveforms]
+    length = max(1, int(seconds * front_end.sample_rate) // front_end.hop_length) * front_end.hop_length / front_end.sample_rate
+    heard = [read_recording(clip, front_end) for clip in spread(job.corpus().training, clips, between=True)]
+    excerpts = [(front_end.excerpt(recording.waveform, length), recording.note) for recording in heard]
+    return [Recording(front_end.condition(waveform, note), waveform) for waveform, note in excerpts]
 
 
 def open_vocoder(run: "Run") -> "tuple[FoldedVocoder, Bits]":

@@ -80,7 +80,7 @@ class Job:
         from ..vocoders.corpus import read_corpus
 
         if self._corpus is None:
-            self._corpus = read_corpus(self.folders or [demo_corpus()], self.split)
+            self._corpus = read_corpus(self.folders or [demo_data(self.family)], self.split)
         return self._corpus
 
     def source(self) -> "tuple[Run, Checkpoint]":
@@ -131,6 +131,21 @@ def demo_corpus() -> Path:
 
     with progress_bar("Speaking the demo corpus") as progress:
         return make_demo_corpus(progress=progress)
+
+
+def demo_notes() -> Path:
+    """The demo notes, computed first where they are not there yet."""
+    from ..vocoders.demo_notes import make_demo_notes
+
+    with progress_bar("Computing the demo notes") as progress:
+        return make_demo_notes(progress=progress)
+
+
+def demo_data(family: str) -> Path:
+    """What a family is trained on where nothing else is said: speech, or notes."""
+    from ..vocoders.registry import given_notes
+
+    return demo_notes() if given_notes(family) else demo_corpus()
 
 
 def calibration_mels(job: Job, checkpoint: "Checkpoint") -> list[Any]:
@@ -210,7 +225,7 @@ def fine_tune(job: Job, recipe: "Recipe", plan: "TrainingPlan", fresh: bool = Fa
 
         console = Console(stderr=True)
         parts = [read_clips(part, trained.front_end, "Reading the corpus", console) for part in (job.corpus().training, job.corpus().validation)]
-        training, validation = (Segments(part, trained.front_end, plan.frames) for part in parts)
+        training, validation = (Segments.of(part, trained.front_end, plan.frames) for part in parts)
         tuning = FineTuning(plan, training, validation, calibration_mels(job, trained), adversary)
         title = f"{run.facts['name']} {recipe.name}"
         with accounted(run, plan, job.power_of):
@@ -284,7 +299,9 @@ def export(
 
 
 def _names(job: Job) -> list[str]:
-    return [str(folder) for folder in job.folders] or ["demo-corpus"]
+    from ..vocoders.registry import given_notes
+
+    return [str(folder) for folder in job.folders] or ["demo-notes" if given_notes(job.family) else "demo-corpus"]
 
 
 def relative(folder: Path, workspace: "Workspace") -> str:

@@ -22,7 +22,7 @@ from .options import (
 )
 from .output import print_json, working
 from .resuming import resumable_run
-from .stages import demo_corpus
+from .stages import demo_data
 
 RECIPE = "fp32"
 DEFAULT_TIME = "20m"
@@ -67,7 +67,7 @@ def train(
     name: NameOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Train a vocoder on folders of recordings and print the checkpoint.
+    """Train a vocoder on folders of recordings (SING: of notes in NSynth layout) and print the checkpoint.
 
     It can be stopped, or killed, at any moment: the same command goes on where it was.
 
@@ -92,7 +92,7 @@ def train(
         plan = replace(plan, learning_rate=learning_rate or plan.learning_rate, batch_size=batch_size or plan.batch_size)
         runs = Workspace(workspace)
         runs.check_writable()
-        folders = [str(folder) for folder in data or [demo_corpus()]]
+        folders = [str(folder) for folder in data or [demo_data(found.name)]]
         request = {
             "plan": {**asdict(plan), "time": plan.time if isfinite(plan.time) else None},
             "split": asdict(split),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..errors import VcompressError
 from ..runtime.files import replacing
-from ..runtime.mel import FrontEnd
+from ..runtime.front_ends import AnyFrontEnd
 from ..vocoders.checkpoint import Checkpoint
 from ..vocoders.family import Family
 from ..vocoders.registry import find_family
@@ -34,7 +34,7 @@ class FoldedVocoder:
         return find_family(self.trained.family)
 
     @property
-    def front_end(self) -> FrontEnd:
+    def front_end(self) -> AnyFrontEnd:
         """The front end, with the normalisation of the training data."""
         return self.trained.front_end
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import VcompressError
 from .files import sha256
-from .mel import FrontEnd
+from .front_ends import AnyFrontEnd, read_front_end
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -69,7 +69,7 @@ class Manifest:
     name: str
     recipe: str
     config: dict[str, Any]
-    front_end: FrontEnd
+    front_end: AnyFrontEnd
     sampler: dict[str, Any]
     graphs: dict[str, GraphSpec]
     layers: tuple[LayerRow, ...]
@@ -95,7 +95,7 @@ class Manifest:
             names = [*raw["files"], *raw["files"].values(), *(graph.file for graph in graphs.values()), *derived]
             if not graphs or not isinstance(raw["sampler"], dict) or not all(isinstance(name, str) for name in names):
                 raise TypeError
-            return cls(**{**raw, "front_end": FrontEnd(**raw["front_end"]), "graphs": graphs, "layers": layers})
+            return cls(**{**raw, "front_end": read_front_end(raw["front_end"]), "graphs": graphs, "layers": layers})
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
             raise VcompressError(f"{path} is not an artifact's manifest; export the artifact again.") from None
 

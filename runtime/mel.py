@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import VcompressError
+from .notes import Note
 
 Padding = Literal["center", "hop"]
 Scale = Literal["slaney", "htk"]
@@ -122,6 +123,42 @@ class FrontEnd:
         if self.band_deviations:
             mel = mel / np.asarray(self.band_deviations)[:, None]
         return mel.astype(np.float32)
+
+    @property
+    def example(self) -> None:
+        """No note: a recording alone tells what its mel is."""
+        return None
+
+    @property
+    def channels(self) -> int:
+        """Rows of what the vocoder is given."""
+        return self.n_mels
+
+    def condition(self, waveform: np.ndarray, note: Note | None = None) -> np.ndarray:
+        """What the vocoder is given of a recording: its mel, whatever note it may be."""
+        return self.mel(waveform)
+
+    def fit(self, waveform: np.ndarray) -> np.ndarray:
+        """The whole frames of a recording."""
+        return waveform[: len(waveform) // self.hop_length * self.hop_length]
+
+    def excerpt(self, waveform: np.ndarray, seconds: float) -> np.ndarray:
+        """Its beginning."""
+        return waveform[: int(seconds * self.sample_rate)]
+
+    def check(self, mel: np.ndarray) -> np.ndarray:
+        """The mel as float32 (n_mels, F). Raises VcompressError for another band count, dtype, or values that are no numbers."""
+        if mel.ndim == 3 and mel.shape[0] == 1:
+            mel = mel[0]
+        if mel.ndim != 2 or mel.shape[0] != self.n_mels or mel.shape[1] == 0:
+            raise VcompressError(f"The mel has shape {mel.shape}, this vocoder needs ({self.n_mels}, frames); compute it with the vocoder's own front end.")
+        if not np.issubdtype(mel.dtype, np.floating):
+            raise VcompressError(f"The mel has dtype {mel.dtype}, this vocoder needs float32; save it as float32.")
+        with np.errstate(over="ignore"):
+            mel = np.ascontiguousarray(mel, np.float32)
+        if not np.isfinite(mel).all():
+            raise VcompressError("The mel holds NaN or infinite values; compute it again.")
+        return mel
 
     def gain(self, waveform: np.ndarray) -> float:
         """Factor that brings a waveform to `level_db`, held back so that no sample exceeds 0.98, or to `peak`; 1.0 where neither is set."""

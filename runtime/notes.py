@@ -1,7 +1,7 @@
 """Notes, and the front end of a vocoder that is given a note instead of a mel: which number stands for which instrument, pitch and velocity."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -72,11 +72,36 @@ class NoteFrontEnd:
             found.append(known.index(number))
         return np.repeat(np.array(found, np.float32)[:, None], frames, 1)
 
+    def note(self, instrument: str, pitch: int, velocity: int) -> Note:
+        """A note of an instrument that is called by number or name. Raises VcompressError for a name that this vocoder does not know."""
+        if instrument in self.names:
+            return Note(self.instruments[self.names.index(instrument)], pitch, velocity, instrument)
+        if not instrument.isdecimal():
+            known = [spans(self.instruments), *self.names[:12]]
+            raise VcompressError(f"This vocoder has no instrument {instrument!r}; choose of {', '.join(known)}.")
+        return Note(int(instrument), pitch, velocity)
+
     def condition(self, waveform: np.ndarray, note: Note | None = None) -> np.ndarray:
         """Codes of the note that a recording is of, for as many frames as it has. Raises VcompressError where no note is told."""
         if note is None:
             raise VcompressError("This vocoder is given notes, and nothing tells which note a recording is; give a folder in NSynth layout (examples.json).")
         return self.codes(note, min(self.frames, len(waveform) // self.hop_length))
+
+    def knowing(self, notes: Iterable[Note]) -> "NoteFrontEnd":
+        """The front end that knows what these notes are made of. Raises VcompressError where there is none."""
+        notes = list(notes)
+        if not notes:
+            raise VcompressError("This vocoder is trained on notes, and the folders tell of none; give folders in NSynth layout (examples.json and audio/).")
+        names = {note.instrument: note.name for note in notes}
+        instruments = sorted(names)
+        named = tuple(names[number] for number in instruments) if all(names.values()) else ()
+        pitches, velocities = (tuple(sorted({getattr(note, what) for note in notes})) for what in ("pitch", "velocity"))
+        return replace(self, instruments=tuple(instruments), pitches=pitches, velocities=velocities, names=named)
+
+    @property
+    def example(self) -> Note:
+        """One of its notes."""
+        return Note(self.instruments[0], self.pitches[0], self.velocities[0])
 
     def fit(self, waveform: np.ndarray) -> np.ndarray:
         """A recording as long as a note lasts, from its beginning: cut, or silent at the end."""
@@ -91,7 +116,7 @@ class NoteFrontEnd:
         """The condition as float32 (3, F). Raises VcompressError for what are no codes of a note."""
         condition = np.asarray(condition, np.float32)
         if condition.ndim != 2 or len(condition) != self.channels or not 0 < condition.shape[1] <= self.frames:
-            raise VcompressError(f"The codes have shape {condition.shape}, this vocoder needs (3, frames), up to {self.frames} frames; give the note by its numbers.")
+            raise VcompressError(f"The codes have shape {condition.shape}, this vocoder needs (3, up to {self.frames}); give the note by its numbers.")
         for row, (what, known) in zip(condition, self._lists.items(), strict=True):
             if not (np.isin(row, np.arange(len(known))).all() and (row == row[0]).all()):
                 raise VcompressError(f"The codes of the {what} are not one number below {len(known)}; give the note by its numbers.")

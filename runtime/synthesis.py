@@ -1,4 +1,4 @@
-"""From a mel to a waveform, with an artifact in a back end."""
+"""From a mel, or a note, to a waveform, with an artifact in a back end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ def synthesize(
     public: bool = False,
     sigma: float | None = None,
 ) -> np.ndarray:
-    """mel: float32 (n_mels, F), normalised -> waveform: float32 (hop_length * F,) in [-1, 1].
+    """mel: float32 (n_mels, F), normalised, or the codes of a note -> waveform: float32 (hop_length * F,) in [-1, 1].
 
     `noise` False leaves out a diffusion sampler's noise between the steps, as the original DiffWave code does by mistake.
     `public`: with whatever slips the public code of a diffusion sampler has (DiffWave: no noise; WaveGrad: another posterior).
@@ -39,24 +39,9 @@ def synthesize(
         settings = {**settings, "sigma": sigma}
     sampler = make_sampler({**settings, "public": True} if public else settings, front_end.hop_length)
     try:
-        return sampler.synthesize(session.run, check_mel(mel, front_end), seed, on_step)
+        return sampler.synthesize(session.run, front_end.check(mel), seed, on_step)
     except KeyError as missing:
         raise VcompressError(f"{artifact.folder} has no graph or tensor {missing}, which its sampler needs; export the artifact again.") from None
-
-
-def check_mel(mel: np.ndarray, front_end: FrontEnd) -> np.ndarray:
-    """The mel as float32 (n_mels, F). Raises VcompressError for another band count, dtype, or values that are no numbers."""
-    if mel.ndim == 3 and mel.shape[0] == 1:
-        mel = mel[0]
-    if mel.ndim != 2 or mel.shape[0] != front_end.n_mels or mel.shape[1] == 0:
-        raise VcompressError(f"The mel has shape {mel.shape}, this vocoder needs ({front_end.n_mels}, frames); compute it with the vocoder's own front end.")
-    if not np.issubdtype(mel.dtype, np.floating):
-        raise VcompressError(f"The mel has dtype {mel.dtype}, this vocoder needs float32; save it as float32.")
-    with np.errstate(over="ignore"):
-        mel = np.ascontiguousarray(mel, np.float32)
-    if not np.isfinite(mel).all():
-        raise VcompressError("The mel holds NaN or infinite values; compute it again.")
-    return mel
 
 
 def read_mel(path: str | Path, front_end: FrontEnd) -> tuple[np.ndarray, float]:
@@ -85,7 +70,7 @@ def read_mel(path: str | Path, front_end: FrontEnd) -> tuple[np.ndarray, float]:
     if hop_length != front_end.hop_length:
         raise VcompressError(f"{path} was made with hop_length {hop_length}, this vocoder needs {front_end.hop_length}; compute the mel again.")
     with _naming(path):
-        return check_mel(mel, front_end), 1.0
+        return front_end.check(mel), 1.0
 
 
 @contextmanager

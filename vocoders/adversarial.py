@@ -99,16 +99,9 @@ class AdversarialTraining(Training):
         self.set_learning_rate()
         optimizers: Any = self.optimizers()
         output = self.network(batch.mel)
-        self._step(optimizers[1], self.adversary, self.adversary.discriminator_loss(output.detach(), batch.waveform))
+        self.step_by_hand(optimizers[1], self.adversary.discriminator_loss(output.detach(), batch.waveform))
         self.adversary.requires_grad_(False)  # saves their half of the backward pass
         loss = self.adversary.generator_loss(output, batch.waveform)
-        self._step(optimizers[0], self.network, loss)
+        self.step_by_hand(optimizers[0], loss)
         self.adversary.requires_grad_(True)
         self.last_loss = loss.detach()
-
-    def _step(self, optimizer: Any, module: nn.Module, loss: Tensor) -> None:
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        if self.plan.clip:
-            self.clip_gradients(optimizer, self.plan.clip, "norm")
-        optimizer.step()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..errors import VcompressError
 from ..runtime.files import replacing
-from ..runtime.mel import FrontEnd
+from ..runtime.front_ends import AnyFrontEnd, read_front_end
 from .family import Family
 from .folding import State, fold, is_folded, load_folded
 from .objectives import DenoisingObjective, Objective
@@ -63,7 +63,7 @@ class Checkpoint:
     family: str
     size: str
     config: Any
-    front_end: FrontEnd
+    front_end: AnyFrontEnd
     training: TrainingFacts
     weights: State
     sampler: dict[str, Any] | None = None
@@ -105,13 +105,13 @@ class Checkpoint:
         family = find_family(metadata["family"])
         config, front_end, training = (json.loads(metadata[key], object_hook=_tuples) for key in ("config", "front_end", "training"))
         sampler = dict(json.loads(metadata["sampler"])) if "sampler" in metadata else None
-        return cls(family.name, metadata["size"], family.config(**config), FrontEnd(**front_end), TrainingFacts(**training), {}, sampler)
+        return cls(family.name, metadata["size"], family.config(**config), read_front_end(front_end), TrainingFacts(**training), {}, sampler)
 
 
-def new_checkpoint(family: Family, size: str, front_end: FrontEnd, training: TrainingFacts | None = None, weights: State | None = None) -> Checkpoint:
-    """A checkpoint of one of the family's sizes."""
+def new_checkpoint(family: Family, size: str, front_end: AnyFrontEnd, training: TrainingFacts | None = None, weights: State | None = None) -> Checkpoint:
+    """A checkpoint of one of the family's sizes, its configuration fitted to the front end."""
     size = find_size(family, size)
-    return Checkpoint(family.name, size, family.sizes[size], front_end, training or TrainingFacts(), weights or {})
+    return Checkpoint(family.name, size, family.fitted(family.sizes[size], front_end), front_end, training or TrainingFacts(), weights or {})
 
 
 def shipped_checkpoint(family: str, size: str) -> Path | None:

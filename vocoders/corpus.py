@@ -10,17 +10,29 @@ import numpy as np
 
 from ..errors import VcompressError
 from ..runtime.audio import AUDIO_SUFFIXES, read_audio
+from ..runtime.front_ends import AnyFrontEnd
 from ..runtime.mel import FrontEnd
+from ..runtime.notes import Note
+from .nsynth import is_nsynth, read_nsynth
 
 TAKE_PATTERN = r"_\d+$"
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording; `key` names its prompt (the file's stem without the take number)."""
+    """One recording; `key` names its prompt (the file's stem without the take number). `note`: which note it is of, where the data set tells it."""
 
     path: Path
     key: str
+    note: Note | None = None
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A clip as the vocoder hears it: waveform float32 (T,), and the note."""
+
+    waveform: np.ndarray
+    note: Note | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +76,7 @@ class Corpus:
 
 
 def read_corpus(folders: Iterable[str | Path], split: Split | None = None) -> Corpus:
-    """Clips below the folders (LJ Speech layout or any tree of WAV and FLAC), in a stable order, split by prompt key.
+    """Clips below the folders (LJ Speech or NSynth layout, or any tree of WAV and FLAC), in a stable order, split by prompt key.
 
     Raises VcompressError when a folder is missing or empty, or the split leaves a side without clips.
     """
@@ -86,23 +98,35 @@ def read_corpus(folders: Iterable[str | Path], split: Split | None = None) -> Co
 
 
 def find_clips(folder: Path, split: Split) -> Iterable[Clip]:
-    """Every WAV and FLAC below `folder`, sorted by path; names that start with a dot are passed over."""
+    """Every WAV and FLAC below `folder`, sorted by path; names that start with a dot are passed over. In NSynth layout the notes, whose key is
+    instrument and pitch: takes of one are the velocities."""
     if not folder.is_dir():
         raise VcompressError(f"There is no folder {folder}; give a folder of recordings.")
+    if is_nsynth(folder):
+        return [Clip(path, f"{note.name or note.instrument}-{note.pitch:03d}", note) for path, note in read_nsynth(folder)]
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and not p.name.startswith("."))
     if not paths:
         raise VcompressError(f"{folder} holds no WAV or FLAC file; give a folder of recordings.")
     return (Clip(path, split.key(path.stem)) for path in paths)
 
 
-def read_clip(clip: Clip, front_end: FrontEnd) -> np.ndarray:
-    """A clip as the vocoder hears it: float32 (T,), resampled, brought to the front end's level, whole frames only."""
+def read_clip(clip: Clip, front_end: AnyFrontEnd) -> np.ndarray:
+    """A clip as the vocoder hears it: float32 (T,), resampled, brought to the front end's level, whole frames only; a note as long as a note lasts."""
     waveform = read_audio(clip.path, front_end.sample_rate)
-    frames = len(waveform) // front_end.hop_length
-    if frames < 1:
+    if len(waveform) < front_end.hop_length:
         raise VcompressError(f"{clip.path} is shorter than one frame of {front_end.hop_length} samples; remove it from the corpus.")
-    waveform = waveform[: frames * front_end.hop_length]
+    waveform = front_end.fit(waveform)
     return (waveform * front_end.gain(waveform)).astype(np.float32)
+
+
+def read_recording(clip: Clip, front_end: AnyFrontEnd) -> Recording:
+    """A clip with its note. Raises VcompressError where the vocoder is given notes, and this is of none or of one that it does not know."""
+    recording = Recording(read_clip(clip, front_end), clip.note)
+    try:
+        front_end.condition(recording.waveform[: front_end.hop_length], clip.note)
+    except VcompressError as error:
+        raise VcompressError(f"{clip.path}: {error}") from None
+    return recording
 
 
 def fit_normalisation(front_end: FrontEnd, waveforms: Sequence[np.ndarray]) -> FrontEnd:

@@ -14,8 +14,6 @@ from .folding import fold
 from .papers_count import papers_gflops, saved_bytes
 from .registry import family_names, find_family
 
-FRAMES = 64
-
 
 def count(family_name: str, size: str) -> CatalogueRow:
     """Count one configuration. Weights are not allocated, so any size takes a moment.
@@ -23,16 +21,16 @@ def count(family_name: str, size: str) -> CatalogueRow:
     FLOPs are 2 x MAC of every convolution and matrix product of the paper's network, over all calls of one synthesis.
     """
     family = find_family(family_name)
-    config, sample_rate = family.sizes[size], FrontEnd().sample_rate
+    config, sample_rate, frames = family.sizes[size], FrontEnd().sample_rate, family.counted_frames
     with torch.device("meta"):
         network = family.network(config)
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            (family.paper_synthesis(network) if family.paper_synthesis else network)(*family.inputs(config, FRAMES))
+            (family.paper_synthesis(network) if family.paper_synthesis else network)(*family.inputs(config, frames))
         parameters = sum(p.numel() for p in network.parameters())
         printed = papers_gflops(family, config, network), saved_bytes(family, network)
         folded = sum(p.numel() for p in fold(network).parameters())
     calls = family.paper_calls or max(make_sampler(family.sampler_settings(config), config.hop_length).calls.values())
-    seconds = FRAMES * config.hop_length / sample_rate
+    seconds = frames * config.hop_length / sample_rate
     gflops = counter.get_total_flops() * calls / seconds / 1e9
     return CatalogueRow(family.name, family.title, size, parameters, folded, round(gflops, 4), calls, 4 * folded, config.hop_length, sample_rate, *printed)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from ..runtime.front_ends import AnyFrontEnd
 from ..runtime.mel import FrontEnd
 from .forms import Form, feed_forward_forms
 from .objectives import Network, Objective
@@ -14,6 +15,9 @@ from .plan import TrainingPlan
 
 if TYPE_CHECKING:
     from .adversarial import Adversary
+    from .checkpoint import Checkpoint
+    from .segments import Batch
+    from .training import Training
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,10 @@ class Family:
     `sampler` makes fewer; the catalogue counts these. `paper_synthesis(network)`: what it counts where the paper's synthesis is
     another computation than the network's. `schedules`: noise schedules by their number of steps; `schedule_settings(betas)`: what
     one changes in `sampler`; None where there is no schedule. `calibration_frames`: how much of each clip a calibration goes through, where
-    that is sample by sample; None for all of it.
+    that is sample by sample; None for all of it. `front_end(config)`: what a vocoder of this configuration is given, before a corpus is seen: a mel,
+    or notes; `fitted(config, front_end)`: the configuration for the front end that the corpus led to. `training(network, objective,
+    plan, validation, checkpoint)`: the training of the paper, where it is more than the objective. `counted_frames`: of the synthesis that the
+    catalogue counts.
     """
 
     name: str
@@ -44,7 +51,7 @@ class Family:
     network: Callable[[Any], nn.Module]
     sizes: Mapping[str, Any]
     inputs: Callable[[Any, int], tuple[Tensor, ...]]
-    objective: Callable[[FrontEnd], Objective]
+    objective: Callable[[Any], Objective]
     objective_name: str
     sampler: Mapping[str, Any]
     plan: TrainingPlan
@@ -62,7 +69,10 @@ class Family:
     schedules: Mapping[int, Sequence[float]] = field(default_factory=dict)
     schedule_settings: Callable[[Sequence[float]], dict[str, Any]] | None = None
     calibration_frames: int | None = None
-    compose_of: Callable[[Any], Callable[[Mapping[str, Callable[..., Any]]], Network]] | None = None
+    front_end: Callable[[Any], AnyFrontEnd] = lambda config: FrontEnd(hop_length=config.hop_length)
+    fitted: Callable[[Any, AnyFrontEnd], Any] = lambda config, front_end: config
+    counted_frames: int = 64
+    training: "Callable[[nn.Module, Objective, TrainingPlan, list[Batch], Checkpoint], Training] | None" = None
     objective_of: Callable[[Any], Objective] | None = None
 
     def sampler_settings(self, config: Any) -> dict[str, Any]:

@@ -79,7 +79,9 @@ class Keeper(Callback):
         loss = training.validation_loss()
         if not math.isfinite(loss):
             raise VcompressError(f"The validation loss is {loss} after step {training.steps}; go on from an older checkpoint with a lower --learning-rate.")
-        point = {"step": training.steps, "seconds": round(training.spent, 1), "validation_loss": loss}
+        point: dict[str, Any] = {"step": training.steps, "seconds": round(training.spent, 1), "validation_loss": loss}
+        if training.stage:
+            point["stage"] = training.stage
         if math.isfinite(float(training.last_loss)):  # none yet where a run begins or goes on
             point["training_loss"] = float(training.last_loss)
         with self._curve.open("a", encoding="utf-8") as file:
@@ -98,8 +100,8 @@ def _check_finite(training: "Training") -> None:
         raise VcompressError(f"The weights are no longer finite at step {training.steps}; go on from the last checkpoint with a lower --learning-rate.")
 
 
-def read_curve(path: Path) -> Iterator[dict[str, float]]:
-    """Points of a curve, a file or the folder it is in: step, seconds, validation_loss; a line cut short by a kill is passed over."""
+def read_curve(path: Path) -> Iterator[dict[str, Any]]:
+    """Points of a curve, a file or the folder it is in: step, seconds, validation_loss, and stage where there are several; a line cut short by a kill is passed over."""
     path = path / CURVE if path.is_dir() else path
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
         try:

@@ -18,7 +18,7 @@ LINES = 30.0  # seconds between two lines where there is no terminal
 
 
 class TrainingProgress(Callback):
-    """Step, loss, steps per second and time left of a training, under a title."""
+    """Stage where there are several, step, loss, steps per second and time left of a training, under a title."""
 
     def __init__(self, title: str, console: Console | None = None):
         self._title, self._console = title, console or Console(stderr=True)
@@ -50,7 +50,8 @@ class TrainingProgress(Callback):
         rate = (training.steps - self._first) / max(training.spent - self._start, 1e-9)
         left = min(training.plan.time - training.spent, (training.plan.steps - training.steps) / max(rate, 1e-9) if training.plan.steps else math.inf)
         validation = "" if training.last_validation is None else f", validation {training.last_validation:.4f}"
-        return f"step {training.steps}, loss {float(training.last_loss):.4f}{validation}, {rate:.2f} steps/s, {duration(max(0.0, left))} left"
+        stage = f"{training.stage}, " if training.stage else ""
+        return f"{stage}step {training.steps}, loss {float(training.last_loss):.4f}{validation}, {rate:.2f} steps/s, {duration(max(0.0, left))} left"
 
     def on_train_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         self._end()

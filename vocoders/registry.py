@@ -18,11 +18,16 @@ _FAMILIES = {
     "waveglow": ".waveglow",
     "vocos": ".vocos",
     "wavernn": ".wavernn",
+    "subscale": ".wavernn_subscale",
+    "sing": ".sing",
 }
 # Networks of public code bases that no family here has: they come by `vcompress import` alone, have no sizes of their own and are in no table.
 IMPORTED = {
     "wavernngru": ".wavernn_gru",
 }
+
+
+GIVEN_NOTES = ("sing",)  # families that are given a note, where the others are given a mel
 
 
 OWN = "OWN"  # the size of an imported vocoder that is none of its family's

@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from ..runtime.mel import FrontEnd
+from ..runtime.front_ends import AnyFrontEnd
+from ..runtime.notes import Note
 from ..runtime.random import RandomStream
+from .corpus import Recording
 
 
 @dataclass
 class Batch:
-    """mel: float32 (B, n_mels, F), waveform: float32 (B, 1, hop F); `seed` decides what an objective draws for it."""
+    """mel: float32 (B, n_mels, F), or whatever else the vocoder is given; waveform: float32 (B, 1, hop F); `seed` decides what an objective draws for it."""
 
     mel: Tensor
     waveform: Tensor
@@ -25,13 +27,18 @@ class Batch:
 
 
 class Segments:
-    """Clips in memory with their mels; cuts batches of `frames` frames. Shorter clips end in silence."""
+    """Clips in memory with their mels; cuts batches of `frames` frames. Shorter clips end in silence. `notes`: which each clip is of, where that is known."""
 
-    def __init__(self, waveforms: Sequence[np.ndarray], front_end: FrontEnd, frames: int):
+    def __init__(self, waveforms: Sequence[np.ndarray], front_end: AnyFrontEnd, frames: int, notes: Sequence[Note | None] | None = None):
         self.frames, self.hop_length = frames, front_end.hop_length
         self._waveforms = [_padded(w, frames * self.hop_length) for w in waveforms]
-        self._mels = [front_end.mel(w) for w in self._waveforms]
+        self._mels = [front_end.condition(w, note) for w, note in zip(self._waveforms, notes or [None] * len(waveforms), strict=True)]
         self._weights = np.cumsum([m.shape[1] for m in self._mels])
+
+    @classmethod
+    def of(cls, recordings: Sequence[Recording], front_end: AnyFrontEnd, frames: int) -> "Segments":
+        """Those of recordings."""
+        return cls([r.waveform for r in recordings], front_end, frames, [r.note for r in recordings])
 
     def batch(self, size: int, seed: int) -> Batch:
         """`size` segments, clips drawn in proportion to their length."""

@@ -8,18 +8,25 @@ state, and the `decoder`. The training in three stages is in `sing_training.py`.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..runtime.front_ends import AnyFrontEnd
+from ..runtime.notes import NoteFrontEnd
 from .family import Family
 from .forms import Form, Nested, nth
-from .objectives import DSTFTObjective, Network
+from .objectives import DSTFTObjective, Network, Objective
 from .plan import TrainingPlan
+from .segments import Batch
 from .windowed import WindowedTranspose1d
+
+if TYPE_CHECKING:
+    from .checkpoint import Checkpoint
+    from .training import Training
 
 CODES = ("instrument", "pitch", "velocity", "time")
 GATES = "the state of a recurrent layer gathers what its gates round away, and 16 bits of a vector cost nothing beside the matrix"
@@ -246,10 +253,12 @@ def note_forms(network: nn.Module, config: SINGConfig, steps: int = 24) -> list[
     inputs |= {name: [torch.rand(1, n, 1) for _ in layers] for name in ("hidden", "cell")}
     outputs = tuple(f"next_{name}_{i}" for name in ("hidden", "cell") for i in layers)
     grids = {f"{_cell(i)}:{nth('mul', 3)}": STATE_SCALE for i in layers}
+    states, last = {output.removeprefix("next_"): output for output in outputs}, [*grids][-1]
+    heard: dict[str, Nested] = {"hidden": torch.rand(1, n, steps)}
     return [
         Form("conditioner", ConditionerForm(network), codes, {name: {2: 1} for name in CODES}, ("condition",)),
-        Form("lstm", StepForm(network), inputs, {}, outputs, {"condition": GIVEN}, {output.removeprefix("next_"): output for output in outputs}, grids),
-        Form("decoder", DecoderForm(network), {"hidden": torch.rand(1, n, steps)}, {"hidden": {2: 1}}, ("waveform",), {"hidden": [*grids][-1]}, grids=grids, least=config.lead + 1),
+        Form("lstm", StepForm(network), inputs, {}, outputs, {"condition": GIVEN}, states, grids),
+        Form("decoder", DecoderForm(network), heard, {"hidden": {2: 1}}, ("waveform",), {"hidden": last}, grids=grids, least=config.lead + 1),
     ]
 
 
@@ -307,6 +316,24 @@ def _once(network: nn.Module) -> Callable[[Tensor], None]:
     return synthesis
 
 
+def _front_end(config: SINGConfig) -> NoteFrontEnd:
+    """Notes by their numbers from 0 on: which they are, a corpus tells."""
+    instruments, pitches, velocities = (tuple(range(count)) for count in config.cardinalities[:3])
+    return NoteFrontEnd(instruments, pitches, velocities, hop_length=config.hop_length, frames=config.frames)
+
+
+def _fitted(config: SINGConfig, front_end: AnyFrontEnd) -> SINGConfig:
+    assert isinstance(front_end, NoteFrontEnd)
+    counts = {name: len(getattr(front_end, name)) for name in ("instruments", "pitches", "velocities")}
+    return replace(config, **counts, frames=front_end.frames)
+
+
+def _training(network: nn.Module, objective: Objective, plan: TrainingPlan, validation: list[Batch], checkpoint: "Checkpoint") -> "Training":
+    from .sing_training import StagedTraining
+
+    return StagedTraining(network, objective, plan, validation, checkpoint)
+
+
 FAMILY = Family(
     name="sing",
     title="SING",
@@ -323,6 +350,10 @@ FAMILY = Family(
     compose=_compose,
     floats={},
     wide=_wide,
+    front_end=_front_end,
+    fitted=_fitted,
+    training=_training,
     paper_synthesis=_once,
     paper_calls=1,
+    counted_frames=250,
 )

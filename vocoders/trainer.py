@@ -4,16 +4,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import track
 
 from ..errors import VcompressError
+from ..runtime.front_ends import AnyFrontEnd
 from ..runtime.mel import FrontEnd
 from .adversarial import AdversarialTraining, Adversary
 from .checkpoint import Checkpoint, TrainingFacts, new_checkpoint, read_checkpoint, read_discriminators, save_checkpoint, shipped_checkpoint
-from .corpus import Clip, Split, fit_normalisation, read_clip, read_corpus
+from .corpus import Clip, Corpus, Recording, Split, fit_normalisation, read_corpus, read_recording
 from .family import Family
 from .keeper import LAST
 from .plan import TrainingPlan
@@ -61,26 +61,35 @@ def train_vocoder(
 
     Goes on from the folder's `last.ckpt` when one is there. `start` is a checkpoint whose weights (and discriminators, where
     it has them) and front end are taken over, or "shipped". Ctrl-C and SIGTERM leave a run that can go on, and weights.
-    Normalisation is fitted to the training part alone. Raises VcompressError for whatever is wrong with data or checkpoint.
+    Normalisation is fitted to the training part alone; which notes there are, the whole corpus tells.
+    Raises VcompressError for whatever is wrong with data or checkpoint.
     """
     family, folder, folders = find_family(family_name), Path(folder), [Path(d) for d in data]
     size, console = find_size(family, size), console or Console(stderr=True)
     default_plan(family, adversarial)
     before = _start(family, size, start)
     corpus = read_corpus(folders, split)
-    front_end = before.front_end if before else FrontEnd(hop_length=family.sizes[size].hop_length, level_db=level_db)
+    front_end = before.front_end if before else _front_end(family, size, corpus, level_db)
     training_part = read_clips(corpus.training, front_end, "Reading the training part", console)
     validation_part = read_clips(corpus.validation, front_end, "Reading the validation part", console)
-    if before is None:
-        front_end = fit_normalisation(front_end, training_part)
+    if before is None and isinstance(front_end, FrontEnd):
+        front_end = fit_normalisation(front_end, [recording.waveform for recording in training_part])
     facts = before.training if before else TrainingFacts()
     names = tuple(dict.fromkeys((*facts.data, *(d.resolve().name for d in folders))))
     facts = replace(facts, data=names, objective="adversarial" if adversarial else family.objective_name, seed=plan.seed)
     makes = replace(before, training=facts, weights={}) if before else new_checkpoint(family, size, front_end, facts)
-    training = _make_training(family, makes, before, start, plan, adversarial, Segments(validation_part, front_end, plan.frames))
-    complete = train(training, Segments(training_part, front_end, plan.frames), folder, TrainingProgress(f"{family.title} {size}", console))
+    training = _make_training(family, makes, before, start, plan, adversarial, Segments.of(validation_part, front_end, plan.frames))
+    complete = train(training, Segments.of(training_part, front_end, plan.frames), folder, TrainingProgress(f"{family.title} {size}", console))
     trained = training.trained()
     return Trained(save_checkpoint(folder / WEIGHTS, trained), complete, trained.training)
+
+
+def _front_end(family: Family, size: str, corpus: Corpus, level_db: float | None) -> AnyFrontEnd:
+    """The family's front end as a corpus is heard with it: at a level, or with the notes that it knows."""
+    front_end = family.front_end(family.sizes[size])
+    if isinstance(front_end, FrontEnd):
+        return replace(front_end, level_db=level_db)
+    return front_end.knowing(clip.note for clip in (*corpus.training, *corpus.validation) if clip.note is not None)
 
 
 def _start(family: Family, size: str, start: str | Path | None) -> Checkpoint | None:
@@ -99,6 +108,8 @@ def _make_training(
     network = before.build().train() if before else family.network(makes.config)
     objective, batches = makes.objective(), validation_batches(validation, plan)
     if not adversarial or family.adversary is None:
+        if family.training is not None and before is None:  # what goes on from trained weights has its stages behind it
+            return family.training(network, objective, plan, batches, makes)
         return Training(network, objective, plan, batches, makes)
     adversary = family.adversary(makes.config, makes.front_end)
     if start is not None and str(start) != SHIPPED:
@@ -127,15 +138,15 @@ def _load_discriminators(adversary: Adversary, path: Path, checkpoint: Checkpoin
     return bool(discriminators)
 
 
-def read_clips(clips: Sequence[Clip], front_end: FrontEnd, title: str, console: Console) -> list[np.ndarray]:
+def read_clips(clips: Sequence[Clip], front_end: AnyFrontEnd, title: str, console: Console) -> list[Recording]:
     """The clips that can be used; each that cannot is named. Raises VcompressError when none can."""
-    waveforms, failures = [], []
+    recordings, failures = [], []
     for clip in track(clips, title, console=console, transient=True, disable=not console.is_terminal):
         try:
-            waveforms.append(read_clip(clip, front_end))
+            recordings.append(read_recording(clip, front_end))
         except VcompressError as error:
             failures.append(str(error))
             console.print(f"Left out: {error}", markup=False, highlight=False, soft_wrap=True)
-    if not waveforms:
+    if not recordings:
         raise VcompressError(failures[0])
-    return waveforms
+    return recordings

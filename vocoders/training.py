@@ -61,6 +61,16 @@ class Training(lightning.LightningModule):
         by_steps = self.steps / self.plan.steps if self.plan.steps else 0.0
         return min(1.0, max(by_steps, self.spent / self.plan.time))
 
+    @property
+    def decayed(self) -> float:
+        """How far along its decay the learning rate is, 0 to 1."""
+        return self.fraction
+
+    @property
+    def stage(self) -> str:
+        """What is trained now, in words, where a training has several stages."""
+        return ""
+
     def advance(self, stop: bool) -> bool:
         """Count a step and look at the clock. Gives whether to stop, because the budget is used or some device wants to."""
         now = time.monotonic()
@@ -74,22 +84,34 @@ class Training(lightning.LightningModule):
     def set_learning_rate(self) -> None:
         """Bring every optimiser to the rate that the schedule has for this step."""
         warmup = min(1.0, (self.steps + 1) / max(1, self.plan.warmup))
-        decay = 0.5 + 0.5 * math.cos(math.pi * self.fraction) if self.plan.schedule == "cosine" else 1.0
+        decay = 0.5 + 0.5 * math.cos(math.pi * self.decayed) if self.plan.schedule == "cosine" else 1.0
         for optimizer in self.trainer.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = self.plan.learning_rate * warmup * max(decay, 0.01)
 
     def training_step(self, batch: Batch, _index: int) -> Tensor | None:
         self.set_learning_rate()
-        loss = self.objective.loss(self.network, batch)
+        loss = self.batch_loss(batch)
         self.last_loss = loss.detach()
         return loss
 
+    def batch_loss(self, batch: Batch) -> Tensor:
+        """What is minimised, and validated."""
+        return self.objective.loss(self.network, batch)
+
+    def step_by_hand(self, optimizer: Any, loss: Tensor) -> None:
+        """One step of one of several optimisers."""
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        if self.plan.clip:
+            self.clip_gradients(optimizer, self.plan.clip, "norm")
+        optimizer.step()
+
     @torch.no_grad()
     def validation_loss(self) -> float:
-        """Mean objective over the fixed validation batches (no layer of these networks differs between training and evaluation)."""
+        """Mean loss over the fixed validation batches (no layer of these networks differs between training and evaluation)."""
         with self.trainer.precision_plugin.forward_context():
-            losses = [float(self.objective.loss(self.network, _to(batch, self.device))) for batch in self._validation]
+            losses = [float(self.batch_loss(_to(batch, self.device))) for batch in self._validation]
         self.last_validation = sum(losses) / len(losses)
         return self.last_validation
 
