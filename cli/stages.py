@@ -149,12 +149,14 @@ def demo_data(family: str) -> Path:
 
 
 def calibration_mels(job: Job, checkpoint: "Checkpoint") -> list[Any]:
-    """Mels of clips spread over the training part, each cut to one second."""
-    from ..vocoders.corpus import read_clip
+    """Mels of clips spread over the training part, each cut to one second; or whole notes."""
+    from ..vocoders.corpus import read_recording
 
-    front_end = checkpoint.front_end
-    length = int(CALIBRATION_SECONDS * front_end.sample_rate)
-    return [front_end.mel(read_clip(clip, front_end)[:length]) for clip in spread(job.corpus().training, job.calibration_clips)]
+    front_end, found = checkpoint.front_end, []
+    for clip in spread(job.corpus().training, job.calibration_clips):
+        recording = read_recording(clip, front_end)
+        found.append(front_end.condition(front_end.excerpt(recording.waveform, CALIBRATION_SECONDS), recording.note))
+    return found
 
 
 def spread(clips: "Sequence[Clip]", count: int, between: bool = False) -> "list[Clip]":

@@ -101,7 +101,7 @@ def _check_finite(training: "Training") -> None:
 
 
 def read_curve(path: Path) -> Iterator[dict[str, Any]]:
-    """Points of a curve, a file or the folder it is in: step, seconds, validation_loss, and stage where there are several; a line cut short by a kill is passed over."""
+    """Points of a curve, a file or the folder it is in: step, seconds, validation_loss, stage where there are several; a line cut short is passed over."""
     path = path / CURVE if path.is_dir() else path
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
         try:

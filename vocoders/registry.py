@@ -51,6 +51,11 @@ def find_family(name: str) -> "Family":
     return import_module((_FAMILIES | IMPORTED)[check_family(name)], __package__).FAMILY
 
 
+def given_notes(family: str) -> bool:
+    """Whether a family is given notes, not mels; imports nothing."""
+    return check_family(family) in GIVEN_NOTES
+
+
 def find_size(family: "Family", size: str, own: bool = False) -> str:
     """The size's name as the family spells it; `own`: or that of imported vocoders. Raises VcompressError when there is none, listing those there are."""
     spelled = spell_size(size, (*family.sizes, OWN) if own else family.sizes)
