@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -16,12 +16,13 @@ from .subject import BenchSettings, Subject
 
 @dataclass(frozen=True)
 class Contestant:
-    """What takes part: an artifact with a number of threads, whole or one of its graphs."""
+    """What takes part: an artifact with a number of threads, whole or one of its graphs, in a back end of its own or that of the settings."""
 
     label: str
     artifact: Artifact
     threads: int = 1
     graph: str = ""
+    backend: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ def interleaved(contestants: Sequence[Contestant], settings: BenchSettings | Non
     Raises VcompressError when an artifact cannot be loaded or run.
     """
     settings = settings or BenchSettings()
-    runs = {c.label: prepare(Subject(c.artifact, settings), c.threads, c.graph) for c in contestants}
+    chosen = {c.label: replace(settings, backend=c.backend or settings.backend) for c in contestants}
+    runs = {c.label: prepare(Subject(c.artifact, chosen[c.label]), c.threads, c.graph) for c in contestants}
     for run, _ in runs.values():
         for _ in range(settings.warmup):
             run()
