@@ -23,8 +23,17 @@ from .qat import QatRateOption, print_runs
 from .quantize import CalibrationOption, WeightsOption
 from .train import AcceleratorOption, BatchOption, FreshOption
 
-SparsityOption = Annotated[float, typer.Option("--sparsity", metavar="PART", help="What goes: a part of each layer's weights, or of the channels.")]
+SparsityOption = Annotated[float, typer.Option("--sparsity", metavar="PART", help="What goes: a part of each matrix's weights, or of the channels.")]
 StructuredOption = Annotated[bool, typer.Option("--structured", help="Whole channels go, and the graph shrinks; without it single weights become zero.")]
+BlockOption = Annotated[
+    str | None,
+    typer.Option("--block", metavar="ROWSxCOLUMNS", help="Weights become zero in blocks, such as 16x1, which WaveRNN's loop leaves out.  [default: 1x1]",
+                 show_default=False),
+]  # fmt: skip
+OnlyOption = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="NAME", help="Prune the layers with this word in their paths, such as recurrent; may be given again.", show_default=False),
+]
 ThenInt8Option = Annotated[bool, typer.Option("--int8", help="Then go on in int8 (QAT), for as many steps again.")]
 PruneStepsOption = Annotated[int, typer.Option("--steps", metavar="N", min=1, help="Optimiser steps of each training.")]
 PruneControlOption = Annotated[bool, typer.Option("--control/--no-control", help="Also train the control: the same with neither pruning nor quantization.")]
@@ -35,6 +44,8 @@ def prune(
     size: NamedSizeOption = None,
     sparsity: SparsityOption = 0.5,
     structured: StructuredOption = False,
+    block: BlockOption = None,
+    only: OnlyOption = None,
     int8: ThenInt8Option = False,
     steps: PruneStepsOption = 1000,
     control: PruneControlOption = True,
@@ -56,12 +67,13 @@ def prune(
 ) -> None:
     """Prune a trained vocoder while it trains on, and print the run; export makes an artifact of it, quantize and qat take it as --from.
 
-    Weights that are zero make a file smaller once it is compressed, and no dense kernel faster; channels are gone from the graph. The
-    control sees the same data in the same order for the same steps with nothing pruned. A killed command goes on where it was.
+    Weights that are zero make a file smaller once it is compressed, and no dense kernel faster; blocks of them make WaveRNN's loop faster; channels
+    are gone from the graph. The control sees the same data in the same order for the same steps with nothing pruned. A killed command goes on where it was.
 
     \b
     Examples: vcompress prune hifigan --size S --sparsity 0.5
               vcompress prune hifigan --size S --sparsity 0.5 --structured --int8
+              vcompress prune wavernn --sparsity 0.95 --block 16x1
               vcompress quantize hifigan --from runs/hifigan-s/channels50_fp32/20260101-120000-000000
     """
     with working():
@@ -72,7 +84,7 @@ def prune(
         from ..vocoders.corpus import Split
         from .stages import Job, qat_plan, train_arms
 
-        pruning = Pruning.of(sparsity, structured)
+        pruning = Pruning.of(sparsity, structured, block, tuple(only or ()))
         place, split = Workspace(workspace), Split(take_pattern, validation)
         job = Job(place, family, size, data or [], split, weights, name, calibration_clips, schedule, power_of or "")
         place.check_writable()

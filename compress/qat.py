@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 from lightning.pytorch.callbacks import Callback
+from torch import nn
 
 from ..vocoders.adversarial import AdversarialTraining, Adversary
 from ..vocoders.plan import TrainingPlan
 from ..vocoders.segments import Segments
 from ..vocoders.training import Training, train, validation_batches
 from .folded import FoldedVocoder
-from .prepared import PreparedVocoder
 from .static import SCALES
 from .trainable import shipped_table, trainable
 
@@ -45,25 +45,29 @@ class FineTuned:
 
 
 def fine_tune(vocoder: FoldedVocoder, tuning: FineTuning, faking: bool, folder: Path, reports: Sequence[Callback] = ()) -> FineTuned:
-    """Train one arm (`faking`: QAT, else the control) in a run's folder; goes on from `last.ckpt` when one is there.
+    """Train one arm in a run's folder; goes on from `last.ckpt` when one is there.
 
-    Writes the trained weights, and for QAT the scale table, when the end is reached.
+    `faking`: QAT, through the forms and their fake quantizers; else the folded network itself is trained. Writes the trained weights,
+    and for QAT the scale table, when the end is reached.
     """
-    prepared = trainable(vocoder, tuning.calibration if faking else None)
-    prepared.mode(faking=faking)
-    training = _training(vocoder, prepared, tuning)
+    prepared = trainable(vocoder, tuning.calibration) if faking else None
+    network: nn.Module = copy.deepcopy(vocoder.network)
+    if prepared is not None:
+        prepared.mode(faking=True)
+        network = prepared
+    training = _training(vocoder, network, tuning)
     complete = train(training, tuning.training, folder, *reports)
     if complete:
-        trained = vocoder.with_weights(prepared.weights())
+        trained = vocoder.with_weights(network.state_dict() if prepared is None else prepared.weights())
         trained.save(folder)
-        if faking:
+        if prepared is not None:
             shipped_table(trained, prepared, tuning.calibration).save(folder / SCALES)
     return FineTuned(complete, training.steps, training.spent, training.last_validation)
 
 
-def _training(vocoder: FoldedVocoder, prepared: PreparedVocoder, tuning: FineTuning) -> Training:
+def _training(vocoder: FoldedVocoder, network: nn.Module, tuning: FineTuning) -> Training:
     objective = vocoder.trained.objective()
     arguments: tuple[Any, ...] = (objective, tuning.plan, validation_batches(tuning.validation, tuning.plan))
     if tuning.adversary is None:
-        return Training(prepared, *arguments)
-    return AdversarialTraining(prepared, copy.deepcopy(tuning.adversary), *arguments)
+        return Training(network, *arguments)
+    return AdversarialTraining(network, copy.deepcopy(tuning.adversary), *arguments)

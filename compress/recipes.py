@@ -1,10 +1,10 @@
 """Recipes: the ways to compress, each with a name that can be read back. One recipe is one row of every table."""
 
-import re
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from ..errors import VcompressError
+from .sparsity import PATTERN as PRUNED
+from .sparsity import Pruning as Pruning
 
 # method -> the name's stem
 METHODS = {
@@ -17,32 +17,6 @@ METHODS = {
 }
 PRUNED_METHODS = {**METHODS, "untouched": "control_fp32"}  # the control of the pruning itself
 FOLDED, CONTROL = "folded_", "control_"
-_PRUNED = re.compile(r"(?<![a-z])(prune|channels)(\d{1,2}(?:\.\d)?)_")
-
-
-@dataclass(frozen=True)
-class Pruning:
-    """`kind`: "prune" for single weights that are zero, "channels" for channels that are gone. `percent`: of the weights of each layer,
-    or of the channels of each set that is tied together."""
-
-    kind: Literal["prune", "channels"]
-    percent: float
-
-    @classmethod
-    def of(cls, sparsity: float, structured: bool) -> "Pruning":
-        """That of a part between 0 and 1, to a tenth of a percent. Raises VcompressError for one that is none."""
-        percent = round(100 * sparsity, 1) if 0 < sparsity < 1 else 0.0  # NaN is not between them
-        if not 0 < percent < 100:
-            raise VcompressError(f"A sparsity of {sparsity:g} is none; give a number from 0.001 to 0.999, such as 0.5.")
-        return cls("channels" if structured else "prune", percent)
-
-    @property
-    def sparsity(self) -> float:
-        """The part that goes, between 0 and 1."""
-        return self.percent / 100
-
-    def __str__(self) -> str:
-        return f"{self.kind}{self.percent:g}"
 
 
 @dataclass(frozen=True)
@@ -95,12 +69,12 @@ class Recipe:
 
 def unpruned(name: str) -> str:
     """The name of a recipe without its pruning: "prune50_qat_w8a8" -> "qat_w8a8", "control_prune50_fp32" -> "control_fp32"."""
-    return _PRUNED.sub("", name, count=1)
+    return PRUNED.sub("", name, count=1)
 
 
 def pruning_of(name: str) -> str:
     """The pruning in the name of a recipe, "" where there is none: "control_prune50_qat_w8a8" -> "prune50"."""
-    found = _PRUNED.search(name)
+    found = PRUNED.search(name)
     return found[0].removesuffix("_") if found else ""
 
 
@@ -108,8 +82,8 @@ def find_recipe(name: str) -> Recipe:
     """The recipe of a name. Raises VcompressError when there is none, listing those there are."""
     folded, stem = name.startswith(FOLDED), name.removeprefix(FOLDED)
     control, stem = CONTROL if stem.startswith(CONTROL) else "", stem.removeprefix(CONTROL)
-    found = _PRUNED.match(stem)
-    pruning = Pruning("prune" if found[1] == "prune" else "channels", float(found[2])) if found and float(found[2]) else None
+    found = PRUNED.match(stem)
+    pruning = Pruning.found(found) if found else None
     stem = control + (stem[found.end() :] if found and pruning else stem)
     for method, known in (PRUNED_METHODS if pruning else METHODS).items():
         if known == stem and (recipe := Recipe(method, folded, pruning)).name == name:

@@ -19,7 +19,6 @@ from vcompress.benchmarks.rows import rows_of
 from vcompress.benchmarks.subject import BenchSettings, Subject
 from vcompress.benchmarks.verdict import Outcome, compressed, judge, quantized
 from vcompress.compress.folded import FoldedVocoder
-from vcompress.compress.prepared import PreparedVocoder
 from vcompress.compress.pruning import begin, prunable
 from vcompress.compress.qat import FineTuned, FineTuning, fine_tune
 from vcompress.compress.recipes import PRUNED_METHODS, Pruning, Recipe, find_recipe, pruning_of, unpruned
@@ -45,8 +44,8 @@ class Watch(Callback):
         self.seen: list[tuple[float, float]] = []
 
     def on_train_batch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule, *_: object) -> None:
-        assert isinstance(module, Training) and isinstance(module.network, PreparedVocoder)
-        weights = module.network.graphs["network"].module.state_dict()
+        assert isinstance(module, Training)
+        weights = module.network.state_dict()
         zeros = [float((weights[key] == 0).double().mean()) for key in KEYS]
         self.seen.append((min(zeros), max(zeros)))
 

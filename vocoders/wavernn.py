@@ -282,6 +282,7 @@ FAMILY = Family(
     compose=_compose,
     floats={},
     wide=_wide,
+    matrices={f"{half}.{layer}": count for half in HALVES for layer, count in {"recurrent": 3, "hidden": 1}.items()},  # u, r and e; and O_1
     paper_synthesis=_at_once,
     paper_calls=1,
     calibration_frames=6,
