@@ -17,6 +17,7 @@ _SAMPLERS = {
     "waveglow": ".waveglow",
     "istft": ".istft",
     "wavernn": ".wavernn",
+    "wavernn_subscale": ".wavernn_subscale",
     "sing": ".sing",
     "sample_by_sample": ".sample_by_sample",
 }
