@@ -14,13 +14,14 @@ import pytest
 from board_shells import PYTHON, SSHD, CutShell, LocalShell, LyingShell, sshd
 from conftest import CommandLine
 from tiny_bench import diffusion, gan, write_clips
+from tiny_wavernn import exported
 
 from vcompress.benchmarks import quality
 from vcompress.benchmarks.bench import FAMILIES, bench
 from vcompress.benchmarks.metrics import METRICS
 from vcompress.benchmarks.records import Record, read_records
 from vcompress.benchmarks.remote.answers import LINE, Asked, environment_of, longest_line, read_answers, waveform_of
-from vcompress.benchmarks.remote.bench import HERE, Wish, bench_on_board, prepare
+from vcompress.benchmarks.remote.bench import FORMATS, HERE, Wish, bench_on_board, prepare
 from vcompress.benchmarks.remote.board import WHAT_TO_DO, Board, Here
 from vcompress.benchmarks.remote.bundle import Item, artifact_item, code_item
 from vcompress.benchmarks.remote.on_board import HOME, MARK
@@ -90,12 +91,27 @@ def test_a_board_is_not_called_what_it_is_not(tmp_path: Path) -> None:
     assert not (tmp_path / "records.jsonl").exists()
 
 
-@pytest.mark.parametrize(("backend", "form"), [("litert", "tflite"), ("tflite_runtime", "tflite"), ("c", "c")])
+@pytest.mark.parametrize(("backend", "form"), FORMATS.items())
 def test_an_artifact_without_the_files_of_a_back_end_is_not_sent(tmp_path: Path, backend: str, form: str) -> None:
     shell = LocalShell(tmp_path)
     with pytest.raises(VcompressError, match=f"holds no {form} files, which {backend} on pi@board runs"):
         run(shell, [gan(tmp_path / "fp32")], tmp_path / "records.jsonl", wish=replace(WISH, backend=backend))
     assert len(shell.commands) == 1
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="cc (a C compiler) is not installed")
+def test_a_loop_is_compiled_on_the_board_which_says_so_where_it_has_no_compiler(tmp_path: Path) -> None:
+    class Bare(LocalShell):
+        def start(self, command: str):
+            return super().start(f"export PATH={tmp_path} && {command}")
+
+    artifact, wish = exported(), replace(WISH, backend="loop", threads=None)
+    settings = replace(SETTINGS, seconds=0.02)
+    with pytest.raises(VcompressError, match=r"^pi@board says: WaveRNN's loop needs a C compiler; install one, on Debian with: [^.]*\.$"):
+        run(Bare(tmp_path), [artifact], tmp_path / "records.jsonl", settings, wish=wish)
+    found = {record.metric: record for record in run(LocalShell(tmp_path), [artifact], tmp_path / "records.jsonl", settings, wish=wish)}
+    assert found["rtf"].value and found["rtf"].settings == {"threads": 1} and found["rtf"].backend == "loop"
+    assert "makes no calls of it" in found["call_ms_fine"].reason and list((tmp_path / HOME / "cache").rglob("*.so"))
 
 
 class ToldBoard(Board):

@@ -23,7 +23,8 @@ from .board import Board, Here, Say, environment_name
 from .bundle import Item, artifact_item, code_item, mels_item
 
 HERE = ("size", "flops", "training", "quality")  # families that need the graphs, the run or the audio, not the board
-FORMATS = {"litert": "tflite", "tflite_runtime": "tflite", "c": "c"}  # back end -> what it runs where that is not ONNX
+# back end -> what it runs where that is not ONNX
+FORMATS = {"litert": "tflite", "tflite_runtime": "tflite", "c": "c", "loop": "loop", "onnx-loop": "onnx-loop"}
 JUDGES = ("soxr", "pesq", "pystoi", "speechmos", "onnx")  # packages of this machine that bear on them
 
 
@@ -108,7 +109,7 @@ class BoardSubject(Subject):
     def trajectories(self) -> list[dict[int, np.ndarray]]:
         """For each clip the finished output alone, as key -1."""
         assert self.bench is not None and self.references is not None
-        mels = [self.artifact.manifest.front_end.mel(waveform) for waveform in self.references.waveforms]
+        mels = self.references.conditions(self.artifact.manifest.front_end)
         return [{-1: waveform} for waveform in self.bench.waveforms(self.artifact, mels, self.heard)]
 
 

@@ -27,6 +27,8 @@ REQUIREMENTS = {
     "litert": ("numpy", "ai-edge-litert", "onnx"),
     "tflite_runtime": ("numpy<2", "tflite-runtime"),
     "c": ("numpy",),
+    "loop": ("numpy", "onnxruntime", "onnx"),
+    "onnx-loop": ("numpy", "onnxruntime", "onnx"),
 }
 PYTHONS = ("python3.11", "python3.12", "python3.13", "python3")
 BLOCK = 1 << 18

@@ -39,7 +39,7 @@ BACKENDS = {
 VARIANTS = ("torch-cpu", "torch-cuda")  # have words behind their name: torch-cuda:fp16:graphs
 GPUS = ("torch-cuda", "onnxruntime-cuda", "onnxruntime-tensorrt")
 _SWALLOWED = {"loop": ("coarse", "fine"), "onnx-loop": ("conditioner", "coarse", "fine")}  # graphs that a back end makes no calls of
-ONE_THREAD = ("c",)  # however many are asked for
+ONE_THREAD = ("c", "loop")  # however many are asked for
 MOST_THREADS = 4  # of a board's bench by itself: as many cores as a Raspberry Pi has
 
 
