@@ -14,7 +14,7 @@ from .verdict import Outcome, judge, quantized, ratio
 
 NAMED = 3  # targets of one kind that the sentence names
 ORDER = (Outcome.KEPT, Outcome.UNSURE, Outcome.UNKNOWN, Outcome.UNTRAINED, Outcome.LOST)
-INT8 = {"qat": "int8 QAT", "static": "static int8", "dynamic": "dynamic int8", "mixed": "mixed int8"}
+INT8 = {"qat": "int8 QAT", "static": "static int8", "dynamic": "dynamic int8", "mixed": "mixed int8", "symmetric": "symmetric int8"}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from .records import ELSEWHERE, Record
 
 FOLDED = "folded_"
 SPECIAL = {"protocol", "batch", "short"}  # entries of `settings`
-RECIPES = ("fp32", "fp16", "static_w8a8", "static_w8a16", "mixed_w8a8", "dynamic_w8", "qat_w8a8", "control_qat_w8a8", "control_fp32")
+RECIPES = ("fp32", "fp16", "static_w8a8", "static_w8a16", "symmetric_w8a8", "mixed_w8a8", "dynamic_w8", "qat_w8a8", "control_qat_w8a8", "control_fp32")
 CONTROL = "control_"
 
 

@@ -12,7 +12,7 @@ from .output import print_json, say, working
 if TYPE_CHECKING:
     from ..runtime.workspace import Run, Workspace
 
-QUANTIZED = ("qat_w8a8", "mixed_w8a8", "static_w8a8", "dynamic_w8")  # pruned or not, never the control
+QUANTIZED = ("qat_w8a8", "mixed_w8a8", "static_w8a8", "symmetric_w8a8", "dynamic_w8")  # pruned or not, never the control
 RunArgument = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Folder of a run.  [default: the newest that fits]", show_default=False)]
 Int8Option = Annotated[bool, typer.Option("--int8", help="The newest quantized run, not the newest fp32 one.")]
 FoldOption = Annotated[bool, typer.Option("--fold-schedule", help="Make constants of what a diffusion schedule fixes; a row of its own.")]

@@ -33,6 +33,7 @@ WeightsOption = Annotated[
     ),
 ]
 DynamicOption = Annotated[bool, typer.Option("--dynamic", help="Quantize activations as they come: no calibration, slower kernels.")]
+SymmetricOption = Annotated[bool, typer.Option("--symmetric", help="Signed activations with zero point 0, as TensorRT wants them on a GPU (docs/gpu.md).")]
 CalibrationOption = Annotated[int, typer.Option("--calibration-clips", metavar="N", min=1, help="Training clips that the ranges are measured on.")]
 MixedOption = Annotated[bool, typer.Option("--mixed", help="Give 16 bits, or float, to what costs most in 8: chosen by listening to each tensor alone.")]
 QualityOption = Annotated[
@@ -64,6 +65,7 @@ def quantize(
     family: FamilyArgument,
     size: NamedSizeOption = None,
     dynamic: DynamicOption = False,
+    symmetric: SymmetricOption = False,
     mixed: MixedOption = False,
     quality: QualityOption = None,
     budget: BudgetOption = None,
@@ -87,6 +89,7 @@ def quantize(
     \b
     Examples: vcompress quantize hifigan --size S
               vcompress quantize hifigan --size S --mixed --quality 22
+              vcompress quantize hifigan --size S --symmetric
               vcompress quantize melgan --size M --weights mine.safetensors --data recordings
     """
     with working():
@@ -96,14 +99,14 @@ def quantize(
         from .stages import Job
         from .stages import quantize as make
 
-        if (mixed and dynamic) or (quality is not None and budget is not None):
-            raise VcompressError("--mixed and --dynamic, or --quality and --budget, exclude each other; give one of them.")
+        if mixed + dynamic + symmetric > 1 or (quality is not None and budget is not None):
+            raise VcompressError("--mixed, --dynamic and --symmetric, or --quality and --budget, exclude each other; give one of them.")
         if not mixed and any(option is not None for option in (quality, budget, clips, seconds)):
             raise VcompressError("--quality, --budget, --clips and --seconds say how --mixed chooses; give --mixed too, or leave them out.")
         place, split = Workspace(workspace), Split(take_pattern, validation)
         job = Job(place, family, size, data or [], split, weights, name, calibration_clips, schedule, beginning=beginning)
         place.check_writable()
-        run = _mixed(job, quality, budget, Hearing(clips, seconds)) if mixed else make(job, "dynamic" if dynamic else "static")
+        run = _mixed(job, quality, budget, Hearing(clips, seconds)) if mixed else make(job, "dynamic" if dynamic else "symmetric" if symmetric else "static")
     if json:
         print_json({"run": run.folder, **run.facts})
     else:

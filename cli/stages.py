@@ -166,7 +166,8 @@ def spread(clips: "Sequence[Clip]", count: int, between: bool = False) -> "list[
 
 
 def quantize(job: Job, method: str, reuse: bool = False) -> "Run":
-    """A finished run of recipe static_w8a8 or dynamic_w8. `reuse`: an equal one that is there will do."""
+    """A finished run of a recipe that calibrates (static, symmetric), or of dynamic_w8. `reuse`: an equal one that is there will do."""
+    from ..compress.bits import Bits
     from ..compress.static import quantize_static
 
     source, vocoder = job.start()
@@ -174,12 +175,13 @@ def quantize(job: Job, method: str, reuse: bool = False) -> "Run":
     request = {"source": relative(source.folder, job.workspace), "data": _names(job), "calibration_clips": job.calibration_clips}
     if reuse and (done := job.finished(recipe, **request)):
         return done
-    trained = vocoder.trained
-    mels = calibration_mels(job, trained) if method == "static" else []
+    trained, calibrated = vocoder.trained, job.recipe(method).calibrated
+    bits = Bits.of(vocoder.family, trained.config, symmetric=True) if method == "symmetric" else None
+    mels = calibration_mels(job, trained) if calibrated else []
     with job.workspace.making(trained.family, trained.size, recipe, job.name or source.facts.get("name"), **request) as run:
-        if method == "static":
+        if calibrated:
             with progress_bar(f"Calibrating {run.facts['name']}") as progress:
-                quantize_static(vocoder, mels, run.folder, progress)
+                quantize_static(vocoder, mels, run.folder, progress, bits)
         else:
             vocoder.save(run.folder)
         return run.update(complete=True)

@@ -1,9 +1,10 @@
-"""The fake quantizers: 8-bit asymmetric or 16-bit symmetric activations per tensor, 8-bit symmetric weights per output channel.
+"""The fake quantizers: 8-bit asymmetric, 8-bit symmetric or 16-bit symmetric activations per tensor, 8-bit symmetric weights per output channel.
 
 PT2E inserts them where `quantizer` says. They observe while calibrating, and round and clip while a network is trained or judged
 as if it were quantized.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -37,7 +38,7 @@ class _FakeQuantize(torch.autograd.Function):
 
 
 class ActivationQuantizer(FakeQuantizeBase):
-    """u8 in [0, 255] with one scale and zero point, or `wide`: s16 in [-32767, 32767] with one scale, zero point 0.
+    """u8 in [0, 255] with one scale and zero point, or with one scale and zero point 0: `symmetric`, s8 in [-128, 127]; `wide`, s16 in [-32767, 32767].
 
     `observing` collects extremes and samples; `choose_range` then picks the clipping of least squared error; `faking` rounds
     and clips. Where gradients flow the scale learns too, through its logarithm: `stretch` / LEARNING steps of e.
@@ -45,11 +46,11 @@ class ActivationQuantizer(FakeQuantizeBase):
 
     qscheme, ch_axis, is_dynamic = torch.per_tensor_affine, -1, False
 
-    def __init__(self, fixed: tuple[float, int] | None = None, wide: bool = False, **_: Any):
+    def __init__(self, fixed: tuple[float, int] | None = None, wide: bool = False, symmetric: bool = False, **_: Any):
         super().__init__()
-        self.wide = wide
-        self.dtype = torch.int16 if wide else torch.uint8
-        self.quant_min, self.quant_max = (-32767, 32767) if wide else (0, 255)
+        self.wide, self.symmetric = wide, symmetric
+        self.dtype = torch.int16 if wide else torch.int8 if symmetric else torch.uint8
+        self.quant_min, self.quant_max = (-32767, 32767) if wide else (-128, 127) if symmetric else (0, 255)
         scale, zero_point = fixed or (1.0, 0)
         self.register_buffer("scale", torch.tensor([scale]))
         self.register_buffer("zero_point", torch.tensor([zero_point], dtype=torch.int32))
@@ -95,13 +96,20 @@ class ActivationQuantizer(FakeQuantizeBase):
         values = torch.cat(self._samples)
         self._samples.clear()
         best = torch.inf
+        for scale, zero_point in self._candidates():
+            error = (torch.fake_quantize_per_tensor_affine(values, scale, zero_point, self.quant_min, self.quant_max) - values).square().mean().item()
+            if error < best:
+                best = error
+                self._set(scale, zero_point)
+
+    def _candidates(self) -> Iterator[tuple[float, int]]:
+        """Scale and zero point of each clipping that is tried."""
+        if self.symmetric:
+            yield from ((max(part * self._extremes.abs().max().item() / 127, SMALLEST_SCALE), 0) for part in CLIPPING_CANDIDATES)
+            return
         for low in CLIPPING_CANDIDATES if self._extremes[0] < 0 else (1.0,):
             for high in CLIPPING_CANDIDATES:
-                scale, zero_point = _affine(self._extremes * torch.tensor([low, high]))
-                error = (torch.fake_quantize_per_tensor_affine(values, scale, zero_point, 0, 255) - values).square().mean().item()
-                if error < best:
-                    best = error
-                    self._set(scale, zero_point)
+                yield _affine(self._extremes * torch.tensor([low, high]))
 
     def begin(self, scale: float, zero_point: int) -> None:
         """Take over a scale and zero point to learn from."""

@@ -88,11 +88,11 @@ def _twice(value: Nested) -> Nested:
     return [torch.cat([tensor, tensor]) for tensor in value] if isinstance(value, list) else torch.cat([value, value])
 
 
-def prepare(form: Form, floats: Mapping[str, str], wide: Mapping[str, str] | None = None, batched: bool = False) -> PreparedGraph:
-    """Trace a form and insert fake quantizers (off: the graph computes what the form does)."""
+def prepare(form: Form, floats: Mapping[str, str], wide: Mapping[str, str] | None = None, batched: bool = False, symmetric: bool = False) -> PreparedGraph:
+    """Trace a form and insert fake quantizers (off: the graph computes what the form does). `floats`, `wide`, `symmetric`: as in `Bits`."""
     traced = trace(form, batched)
     keys = {node.name: key for node, key in tensor_keys(traced, form)}
-    quantizer = VocoderQuantizer(keys, floats, wide or {}, form.grids)
+    quantizer = VocoderQuantizer(keys, floats, wide or {}, form.grids, symmetric)
     module = prepare_qat_pt2e(traced, quantizer)
     modules = dict(module.named_modules(remove_duplicate=False))
     tensors: dict[str, ActivationQuantizer] = {}

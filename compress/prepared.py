@@ -17,7 +17,7 @@ from .graph import prepare
 class PreparedVocoder(nn.Module):
     """The forms of a folded network. As a module it is the network that an objective calls, as `run` the one a sampler drives.
 
-    A tensor that one form gives to another has one quantizer at both ends. `bits`: what stays in float or has 16 bits; the
+    A tensor that one form gives to another has one quantizer at both ends. `bits`: what stays in float or has 16 bits, and whether zero points are 0; the
     family's own choice where none is given. `training`: the forms that an objective calls, where these are not those that a sampler drives.
     """
 
@@ -26,7 +26,7 @@ class PreparedVocoder(nn.Module):
         self.family, self.config = family, config
         bits = bits or Bits.of(family, config)
         forms = (family.training_forms if training else None) or family.forms
-        self.graphs = {form.name: prepare(form, bits.floats, bits.wide, batched=True) for form in forms(network, config)}
+        self.graphs = {form.name: prepare(form, bits.floats, bits.wide, batched=True, symmetric=bits.symmetric) for form in forms(network, config)}
         self._modules_of_graphs = nn.ModuleList(graph.module for graph in self.graphs.values())
         self._call = family.composed(config, {name: graph.module for name, graph in self.graphs.items()})
         self._link()

@@ -11,6 +11,7 @@ METHODS = {
     "fp32": "fp32",
     "dynamic": "dynamic_w8",
     "static": "static_w8a8",
+    "symmetric": "symmetric_w8a8",
     "mixed": "mixed_w8a8",
     "qat": "qat_w8a8",
     "control": "control_qat_w8a8",
@@ -47,6 +48,11 @@ class Recipe:
         return self.method in ("control", "untouched")
 
     @property
+    def symmetric(self) -> bool:
+        """Whether its activations are signed with zero point 0, and its graphs as TensorRT wants them."""
+        return self.method == "symmetric"
+
+    @property
     def its_control(self) -> "Recipe":
         """The control of a recipe that is trained."""
         return replace(self, method="untouched" if self.method == "fp32" else "control")
@@ -54,12 +60,12 @@ class Recipe:
     @property
     def integer(self) -> bool:
         """Whether the artifact computes in integers (the control does not)."""
-        return self.method in ("dynamic", "static", "mixed", "qat")
+        return self.calibrated or self.method == "dynamic"
 
     @property
     def calibrated(self) -> bool:
         """Whether its runs hold a scale table."""
-        return self.method in ("static", "mixed", "qat")
+        return self.method in ("static", "symmetric", "mixed", "qat")
 
     @property
     def source(self) -> "Recipe":

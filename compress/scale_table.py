@@ -14,7 +14,7 @@ from .graph import PreparedGraph
 
 @dataclass(frozen=True)
 class Entry:
-    """real = scale * (integer - zero_point): 8 bits from 0 to 255, or 16 bits from -32767 to 32767."""
+    """real = scale * (integer - zero_point): 8 bits from 0 to 255, or 16 bits from -32767 to 32767; in a symmetric run (`Bits`) 8 bits from -128 to 127."""
 
     scale: float
     zero_point: int
@@ -51,7 +51,7 @@ class ScaleTable:
     def apply(self, graph: PreparedGraph) -> None:
         """Give a form's tensors their scales. Raises VcompressError when one has none."""
         for key, quantizer in graph.tensors.items():
-            if key not in self.entries or self.entries[key].bits != quantizer.bits:
+            if key not in self.entries or self.entries[key].bits != quantizer.bits or (quantizer.symmetric and self.entries[key].zero_point):
                 raise VcompressError(f"The scale table has no entry for {key} of graph {graph.form.name}; quantize the network again.")
             quantizer.set(self.entries[key].scale, self.entries[key].zero_point)
 

@@ -20,7 +20,7 @@ def quantize_static(
 ) -> PreparedVocoder:
     """Calibrate on mels (n_mels, F) and write weights and scale table into a run's folder. Gives the calibrated vocoder.
 
-    `bits`: what is not 8 bits, kept in the run as well; the family's own choice where none is given.
+    `bits`: what is not 8 bits, and whether zero points are 0, kept in the run as well; the family's own choice where none is given.
     """
     prepared = PreparedVocoder(vocoder.family, vocoder.network, vocoder.trained.config, bits)
     calibrate(prepared, make_sampler(vocoder.sampler, vocoder.front_end.hop_length), mels, progress)

@@ -21,6 +21,7 @@ from .c.program import TargetFacts
 from .formats import ONNX, check_installed, derive
 from .inspection import bytes_by_kind, kernels, ports
 from .onnx_graph import export_graph
+from .tensorrt import check_graph
 
 Progress = Callable[[int, int, str], None]
 
@@ -46,9 +47,11 @@ def write_artifact(
     if recipe.folded:
         vocoder = vocoder.with_schedule_folded()
     bits = bits or Bits.of(vocoder.family, vocoder.trained.config)
+    if bits.symmetric != recipe.symmetric:
+        raise VcompressError(f"The bits of this run are not those of {recipe.name}; quantize the network again.")
     forms = vocoder.family.forms(vocoder.network, vocoder.trained.config)
     prepared = [_prepare(form, recipe, table, bits) for form in forms] if recipe.calibrated else []
-    links = integer_links(prepared)
+    links = integer_links(prepared) if not recipe.symmetric else {}
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".artifact-") as temporary:
@@ -93,7 +96,7 @@ def write_artifact(
 def _prepare(form: Form, recipe: Recipe, table: ScaleTable | None, bits: Bits) -> PreparedGraph:
     if table is None:
         raise VcompressError(f"Recipe {recipe.name} needs a scale table; quantize the network again.")
-    prepared = prepare(form, bits.floats, bits.wide)
+    prepared = prepare(form, bits.floats, bits.wide, symmetric=bits.symmetric)
     table.apply(prepared)
     run_form(form, prepared.module, {key: value.numpy() for key, value in form.flat_inputs.items()})  # the weight quantizers see their weights
     return prepared
@@ -123,7 +126,9 @@ def _export(form: Form, recipe: Recipe, path: Path, prepared: PreparedGraph | No
     path.parent.mkdir(parents=True, exist_ok=True)
     if prepared is not None:
         rows = _quantized_rows(form, prepared)
-        export_graph(prepared.converted(), form, path, links)
+        export_graph(prepared.converted(), form, path, links, pairs=recipe.symmetric)
+        if recipe.symmetric:
+            check_graph(path)
         return rows
     export_graph(form.module, form, path)
     if recipe.method == "dynamic":

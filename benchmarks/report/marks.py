@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ...compress.recipes import unpruned
 from ..rows import Row, recipe_word
 
-SHAPES = {"fp32": "circle", "static": "square", "qat": "diamond", "control": "triangle", "dynamic": "down", "mixed": "cross"}
+SHAPES = {"fp32": "circle", "static": "square", "qat": "diamond", "control": "triangle", "dynamic": "down", "mixed": "cross", "symmetric": "hexagon"}
 SERIES = 8  # colours that there are; further vocoders share them
 # Of a mark 16 units wide, for a legend in the page
 PATHS = {
@@ -14,6 +14,7 @@ PATHS = {
     "diamond": "M0 -6.2L6.2 0L0 6.2L-6.2 0z",
     "triangle": "M0 -5.7L5.5 4.5H-5.5z",
     "down": "M0 5.7L5.5 -4.5H-5.5z",
+    "hexagon": "M0 -5.7L5 -2.9V2.9L0 5.7L-5 2.9V-2.9z",
     "cross": "M-3 -5.5L0 -2.5L3 -5.5L5.5 -3L2.5 0L5.5 3L3 5.5L0 2.5L-3 5.5L-5.5 3L-2.5 0L-5.5 -3z",
 }
 

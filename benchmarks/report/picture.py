@@ -15,7 +15,7 @@ from .fronts import default_quality
 from .marks import recipe_shapes, series_of, shape_of
 
 COLOURS = ("#0b6bcb", "#c2410c", "#15803d", "#9333ea", "#b45309", "#be185d", "#0e7490", "#64748b")
-MARKERS = {"circle": "o", "square": "s", "diamond": "D", "triangle": "^", "down": "v", "cross": "X"}
+MARKERS = {"circle": "o", "square": "s", "diamond": "D", "triangle": "^", "down": "v", "cross": "X", "hexagon": "h"}
 GREY = "#b8bcc4"
 
 

@@ -36,7 +36,7 @@ BACKENDS = {
     "loop": ".runtime.backends.loop",
     "onnx-loop": ".runtime.backends.onnx_loop",
 }
-VARIANTS = ("torch-cpu", "torch-cuda")  # have words behind their name: torch-cuda:fp16:graphs
+VARIANTS = ("torch-cpu", "torch-cuda", "onnxruntime-tensorrt")  # have words behind their name: torch-cuda:fp16:graphs
 GPUS = ("torch-cuda", "onnxruntime-cuda", "onnxruntime-tensorrt")
 _SWALLOWED = {"loop": ("coarse", "fine"), "onnx-loop": ("conditioner", "coarse", "fine")}  # graphs that a back end makes no calls of
 ONE_THREAD = ("c", "loop")  # however many are asked for

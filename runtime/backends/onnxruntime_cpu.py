@@ -1,5 +1,6 @@
 """ONNX Runtime on the CPU: the default back end."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -18,14 +19,15 @@ if TYPE_CHECKING:
 # It would round the weights of a float layer between two quantized tensors to 8 bits, with one scale for all channels.
 UNWANTED = ["WeightBiasQuantization"]
 CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
 
 
 class OnnxRuntimeSession:
     """One inference session a graph. Idle threads do not spin: the sessions of one process would starve each other."""
 
-    def __init__(self, artifact: Artifact, threads: int, provider: str = CPU):
+    def __init__(self, artifact: Artifact, threads: int, provider: str = CPU, options: Mapping[str, str] | None = None):
         self._artifact = artifact
-        self._sessions = {name: open_session(artifact.graph_path(name), threads, provider=provider) for name in artifact.manifest.graphs}
+        self._sessions = {name: open_session(artifact.graph_path(name), threads, None, provider, options) for name in artifact.manifest.graphs}
         self._outputs = {name: [o.name for o in session.get_outputs()] for name, session in self._sessions.items()}
         self.environment = facts(threads)
 
@@ -46,17 +48,22 @@ def load(artifact: Artifact, threads: int) -> OnnxRuntimeSession:
     return OnnxRuntimeSession(artifact, threads)
 
 
-def open_on_a_gpu(artifact: Artifact, threads: int, provider: str) -> OnnxRuntimeSession:
-    """Open every graph with a provider of a GPU, which leaves to the CPU what it does not take. Raises VcompressError where it is not here."""
+def open_on_a_gpu(artifact: Artifact, threads: int, provider: str, options: Mapping[str, str] | None = None) -> OnnxRuntimeSession:
+    """Open every graph with a provider of a GPU, which leaves to CUDA, and that to the CPU, what it does not take.
+
+    `options`: the provider's own. Raises VcompressError where it is not here.
+    """
     there = _onnxruntime().get_available_providers()
     if provider not in there:
         raise VcompressError(f"The onnxruntime here has no {provider} (but {', '.join(there)}); on a machine with an NVIDIA GPU: pip install onnxruntime-gpu.")
-    session = OnnxRuntimeSession(artifact, threads, provider)
-    session.environment["provider"] = provider
+    session = OnnxRuntimeSession(artifact, threads, provider, options)
+    session.environment["provider"] = " ".join((provider, *(f"{key}={value}" for key, value in (options or {}).items())))
     return session
 
 
-def open_session(path: Path, threads: int = 1, optimized: Path | None = None, provider: str = CPU) -> "InferenceSession":
+def open_session(
+    path: Path, threads: int = 1, optimized: Path | None = None, provider: str = CPU, provider_options: Mapping[str, str] | None = None
+) -> "InferenceSession":
     """An InferenceSession as this project runs it; `optimized` receives the graph that really runs."""
     onnxruntime = _onnxruntime()
     options = onnxruntime.SessionOptions()
@@ -67,8 +74,10 @@ def open_session(path: Path, threads: int = 1, optimized: Path | None = None, pr
         options.add_session_config_entry("session.x64quantprecision", "1")
     if optimized is not None:
         options.optimized_model_filepath = str(optimized)
+    others = [name for name in onnxruntime.get_available_providers() if name in (CUDA, CPU)] if provider != CPU else []
+    providers = [(provider, dict(provider_options or {})), *((name, {}) for name in others if name != provider)]
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=list(dict.fromkeys((provider, CPU))), disabled_optimizers=UNWANTED)
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers, disabled_optimizers=UNWANTED)
     except Exception as error:
         raise VcompressError(f"ONNX Runtime cannot open {path} ({str(error).splitlines()[0]}); export the artifact again.") from None
     if provider not in session.get_providers():  # it falls back without an error

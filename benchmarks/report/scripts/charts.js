@@ -143,7 +143,7 @@ for (const button of document.querySelectorAll(".save")) {
 }
 
 // Marks: plotly's names of the shapes in the legends.
-const SYMBOLS = { circle: "circle", square: "square", diamond: "diamond", triangle: "triangle-up", down: "triangle-down", cross: "x" };
+const SYMBOLS = { circle: "circle", square: "square", diamond: "diamond", triangle: "triangle-up", down: "triangle-down", cross: "x", hexagon: "hexagon" };
 const hidden = { vocoder: new Set(), recipe: new Set() };
 for (const button of document.querySelectorAll(".entry")) {
   button.addEventListener("click", () => {
