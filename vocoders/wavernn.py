@@ -131,10 +131,10 @@ def recurrence(coarse: Half, fine: Half, seen: Tensor, conditions: Sequence[tupl
     fine half.
     """
     blind = coarse.input.weight.new_zeros(3 * coarse.units, 1, 1)  # coarse units do not see the coarse symbol of their own sample
-    inputs = _rows([torch.cat([coarse.input.weight, blind], 1), fine.input.weight]).squeeze(2)
-    projections = [_rows([p[i].weight for i in range(2)]).squeeze(2) for _, p in conditions]  # type: ignore[misc]
-    bias = _rows([torch.stack([p[i].bias for _, p in conditions if p[i].bias is not None]).sum(0) for i in range(2)])  # type: ignore[misc]
-    recurrent = _rows([coarse.recurrent.weight, fine.recurrent.weight]).squeeze(2)
+    inputs = gru_rows([torch.cat([coarse.input.weight, blind], 1), fine.input.weight]).squeeze(2)
+    projections = [gru_rows([p[i].weight for i in range(2)]).squeeze(2) for _, p in conditions]  # type: ignore[misc]
+    bias = gru_rows([torch.stack([p[i].bias for _, p in conditions if p[i].bias is not None]).sum(0) for i in range(2)])  # type: ignore[misc]
+    recurrent = gru_rows([coarse.recurrent.weight, fine.recurrent.weight]).squeeze(2)
     steps, features = seen.shape[2], [f for f, _ in conditions]
     if not seen.is_cuda:
         given = F.linear(seen.permute(2, 0, 1), inputs, bias)
@@ -149,7 +149,7 @@ def recurrence(coarse: Half, fine: Half, seen: Tensor, conditions: Sequence[tupl
     return states.transpose(1, 2)
 
 
-def _rows(halves: list[Tensor]) -> Tensor:
+def gru_rows(halves: list[Tensor]) -> Tensor:
     """Rows of the two halves (u, r, e each) as torch's GRU has them: reset, update, candidate, of all units each."""
     n = len(halves[0]) // 3
     return torch.cat([half[n * gate : n * (gate + 1)] for gate in (1, 0, 2) for half in halves])
