@@ -60,7 +60,7 @@ def prunable(vocoder: FoldedVocoder, only: Sequence[str] = ()) -> dict[str, int]
     paths = [path for path, module in vocoder.network.named_modules() if isinstance(module, WEIGHTED_MODULES) and below(path, family.floats) is None]
     if not paths:
         raise VcompressError(f"{family.title} has no layers to prune; choose another family.")
-    words = {word for path in paths for word in path.split(".") if not word.isdigit()}
+    words = {word for path in paths for word in path.split(".") if word.isalnum() and not word.isdigit()}
     if unknown := next((word for word in only if word not in words), None):
         raise VcompressError(f"{family.title} has no layers called {unknown}; choose from {', '.join(sorted(words))}.")
     if only:
