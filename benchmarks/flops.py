@@ -4,7 +4,7 @@ Shapes are read from a run with the tensors beside each counted node as outputs,
 frames in a straight line; two short runs give its two numbers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from .workload import graph_inputs
 FRAMES = (16, 48)  # short, so that the shapes of a large network's tensors fit a small memory
 
 
-def executed_gflops_per_second(artifact: Artifact, session: Session | None = None) -> float:
-    """Billions of operations (2 x MAC) of the whole synthesis of one second of audio.
+def executed_gflops_per_second(artifact: Artifact, session: Session | None = None, called: Mapping[str, int] | None = None) -> float:
+    """Billions of operations (2 x MAC) of the whole synthesis of one second of audio. `called`: how often each graph, where not as the sampler does.
 
     Raises VcompressError for a graph with an operator that is not counted; ImportError without `onnx`.
     """
@@ -31,7 +31,7 @@ def executed_gflops_per_second(artifact: Artifact, session: Session | None = Non
     each_frame = getattr(sampler, "each_frame", ())
 
     def macs_of(frames: int) -> int:
-        calls = {graph: count * (frames if graph in each_frame else 1) for graph, count in sampler.calls.items()}
+        calls = {graph: count * (frames if graph in each_frame else 1) for graph, count in (called or sampler.calls).items()}
         return sum(calls[g] * graph_macs(artifact.graph_path(g), x) for g, x in graph_inputs(artifact, session, frames).items())
 
     low, high = map(macs_of, FRAMES)
