@@ -12,6 +12,7 @@ from .figure import Figure, Planned, absent
 from .records import Record, append_record, read_records
 from .references import References, read_references, write_clips
 from .subject import BenchSettings, Subject, pair_with_fp32
+from .utterances import Utterances
 
 # What a bench can measure: each is a file here with `plan(subject) -> Iterator[Planned]`, in the order of measuring
 FAMILIES = ("size", "flops", "rtf", "efficiency", "speedup", "memory", "energy", "training", "quality")
@@ -34,11 +35,12 @@ def bench(
 
     A figure that stands is not taken again unless `again`, or its method has changed (such as the fp32 it is compared with); one that
     could not be tried before is tried as soon as it can be. Audio goes beside the records: audio/<artifact identity>/<clip>.wav and
-    audio/reference-<hash>/<clip>.wav. Without clips there is no quality. Raises VcompressError for an unknown family, unreadable clips,
+    audio/reference-<hash>/<clip>.wav. Without clips there is no quality, and no protocol. Raises VcompressError for an unknown family, unreadable clips,
     an artifact that does not run, or a workspace that cannot be written.
     """
     families = chosen_families(settings)
-    return measure(_subjects(artifacts, clips if "quality" in families else (), settings, records.parent / AUDIO), families, records, progress, again)
+    subjects = _subjects(artifacts, clips if "quality" in families or settings.protocol else (), settings, records.parent / AUDIO)
+    return measure(subjects, families, records, progress, again)
 
 
 def measure(subjects: Sequence[Subject], families: Sequence[str], records: Path, progress: Progress | None = None, again: bool = False) -> list[Record]:
@@ -75,6 +77,8 @@ def chosen_families(settings: BenchSettings) -> tuple[str, ...]:
 def _subjects(artifacts: Sequence[Artifact], clips: Sequence[Clip], settings: BenchSettings, audio: Path) -> list[Subject]:
     pairs = zip(artifacts, references_of(artifacts, clips), strict=True)
     subjects = [Subject(artifact, settings, references, folder=audio) for artifact, references in pairs]
+    for subject in subjects if settings.protocol else ():
+        subject.utterances = Utterances.of_protocol(settings.protocol, subject.references, subject.artifact.manifest.front_end)
     pair_with_fp32(subjects)
     return subjects
 

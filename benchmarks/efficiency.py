@@ -31,7 +31,7 @@ def plan(subject: Subject) -> Iterator[Planned]:
             except VcompressError as error:
                 return absent(str(error).rstrip("."), 1)
 
-        settled = {"threads": threads, **settings.special} if threads else {}
+        settled = {"threads": threads, **subject.special} if threads else {"protocol": settings.protocol} if settings.protocol else {}
         return Planned(metric, unit, method, measure, settled, window=settings.seconds, missing=missing or why)
 
     alive = "tensors alive at once at the worst place of the graphs' own order, weights not among them; from their shapes"

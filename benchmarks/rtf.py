@@ -5,15 +5,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import cycle
 
 from ..runtime.backends import elsewhere, swallowed
 from ..runtime.synthesis import synthesize
 from .conditions import watched
 from .figure import Figure, Planned
 from .subject import Subject
-from .workload import Batched, frames_of, graph_inputs, steady_mel
+from .utterances import Utterances
+from .workload import Batched, frames_of, graph_inputs
 
 LEAST_REPEATS = 3
+TOGETHER = "synthesis_time_100s"  # as the papers' tables call ten clips of ten seconds
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ class Timing:
     def cores_held(self, threads: int) -> Figure:
         """Hours that cores are held, busy or not, for an hour of audio: median."""
         return self._median([threads * seconds / self.audio for seconds in self.wall])
+
+    @property
+    def together(self) -> Figure:
+        """Seconds of all runs."""
+        return Figure(sum(self.wall), "", self.wall, environment=self.conditions)
 
     @property
     def milliseconds(self) -> Figure:
@@ -76,16 +84,19 @@ def time_once(run: Callable[[], object]) -> tuple[float, float]:
 
 
 def prepare(subject: Subject, threads: int, graph: str = "") -> tuple[Callable[[], object], float]:
-    """A run to time, and the seconds of audio it makes: the whole synthesis, or one call of `graph` as the synthesis makes it."""
+    """A run to time, and the seconds of audio it makes: the whole synthesis, or one call of `graph` as the synthesis makes it.
+
+    Where there are several utterances, each run is that of the next.
+    """
     front_end = subject.artifact.manifest.front_end
     frames = frames_of(front_end, subject.settings.seconds)
     session, audio = subject.session(threads), frames * front_end.hop_length / front_end.sample_rate
     if graph:
         inputs = graph_inputs(subject.artifact, session, frames)[graph]
         return lambda: session.run(graph, inputs), audio
-    mel, count = steady_mel(front_end, frames), subject.settings.batch
+    turns, count = cycle((subject.utterances or Utterances.steady(front_end, subject.settings.seconds)).mels), subject.settings.batch
     running = session if count == 1 else Batched(session, count, subject.settings.backend)
-    return lambda: synthesize(subject.artifact, running, mel, subject.settings.seed), count * audio
+    return lambda: synthesize(subject.artifact, running, next(turns), subject.settings.seed), count * audio
 
 
 def timing(subject: Subject, threads: int, graph: str = "") -> Timing:
@@ -102,14 +113,17 @@ def plan(subject: Subject) -> Iterator[Planned]:
     """`rtf` and `cpu_seconds_per_second` of the whole synthesis for each number of threads; `call_ms_<graph>` where there are several graphs."""
     settings, graphs = subject.settings, subject.artifact.manifest.graphs
     up_to = "up to " if settings.patience < math.inf else ""
-    how = f"median of {up_to}{settings.repeats} runs after {settings.warmup} to warm up, one process"
+    clips = f", each of another clip of {settings.seconds:g} s" if subject.utterances is not None else ""
+    how = f"median of {up_to}{settings.repeats} runs{clips} after {settings.warmup} to warm up, one process"
 
     def planned(metric: str, unit: str, method: str, threads: int, figure: Callable[[Timing], Figure], graph: str = "", missing: str = "") -> Planned:
-        settled, whole = {"threads": threads, **settings.special}, f"{method}, {how}"
+        settled, whole = {"threads": threads, **subject.special}, f"{method}, {how}"
         return Planned(metric, unit, whole, lambda: figure(timing(subject, threads, graph)), settled, window=settings.seconds, missing=missing)
 
     for threads in settings.threads:
         yield planned("rtf", "s/s", "wall clock of the synthesis over its audio", threads, lambda t: t.rtf)
+        if subject.utterances is not None:
+            yield planned(TOGETHER, "s", "wall clock of all clips together", threads, lambda t: t.together)
         not_here = elsewhere(settings.backend)
         yield planned("cpu_seconds_per_second", "s/s", "CPU time of all threads over the audio", threads, lambda t: t.cpu_per_second, missing=not_here)
         yield planned("core_hour_ratio", "h/h", "threads x RTF: hours of cores for an hour of audio", threads, partial(Timing.cores_held, threads=threads))

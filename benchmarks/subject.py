@@ -19,10 +19,9 @@ from .energy.trial import SECONDS, WINDOWS
 from .environment import environment
 from .records import HOST
 from .references import RATE, References
+from .utterances import PROTOCOLS, Utterances
 
 FOLDED = "folded_"
-# Presets: papers, ten clips of ten seconds, all of them timed (Douwes 2023, Table 8)
-PROTOCOLS: dict[str, dict[str, Any]] = {"papers": {"seconds": 10.0, "repeats": 10, "patience": math.inf}}
 
 
 @dataclass(frozen=True)
@@ -63,11 +62,6 @@ class BenchSettings:
         if self.protocol not in PROTOCOLS and self.protocol:
             raise VcompressError(f"There is no protocol {self.protocol!r}; choose one of {', '.join(PROTOCOLS)}.")
 
-    @property
-    def special(self) -> dict[str, Any]:
-        """What makes a timed figure another than the usual one, for the settings of its record."""
-        return {**({"protocol": self.protocol} if self.protocol else {}), **({"batch": self.batch} if self.batch > 1 else {})}
-
     def following(self, protocol: str) -> "BenchSettings":
         """These settings under a preset. Raises VcompressError for one that is unknown."""
         return replace(self, protocol=protocol, **PROTOCOLS.get(protocol, {}))
@@ -76,7 +70,7 @@ class BenchSettings:
 @dataclass
 class Subject:
     """An artifact with what its figures are made from; sessions and outputs are made when first asked for. `folder`: for
-    audio; `kept`: whether its own is there."""
+    audio; `kept`: whether its own is there; `utterances`: what is synthesized under a protocol."""
 
     artifact: Artifact
     settings: BenchSettings
@@ -84,6 +78,7 @@ class Subject:
     fp32: "Subject | None" = None
     folder: Path | None = None
     kept: bool = False
+    utterances: Utterances | None = None
     timings: dict[tuple[int, str], Any] = field(default_factory=dict)  # of rtf.timing
     _sessions: dict[int, Session] = field(default_factory=dict)
 
@@ -93,6 +88,16 @@ class Subject:
         if threads not in self._sessions:
             self._sessions[threads] = load(self.settings.backend, self.artifact, threads)
         return self._sessions[threads]
+
+    @property
+    def special(self) -> dict[str, Any]:
+        """What makes a timed figure another than the usual one, for the settings of its record."""
+        settings, found = self.settings, {}
+        if settings.protocol:
+            found["protocol"] = settings.protocol
+        if self.utterances is not None:
+            found["recordings"] = self.utterances.recordings
+        return {**found, **({"batch": settings.batch} if settings.batch > 1 else {})}
 
     @property
     def machine(self) -> dict[str, str]:

@@ -120,7 +120,7 @@ def bench(
         if where.on_board and not data and not measure:
             clips = 0
             say("Quality is left out: give recordings with --data, or measure from the desk with --host, which computes it there.")
-        chosen = reference_clips(data, Split(take_pattern, validation), clips) if clips and "quality" in wanted else []
+        chosen = reference_clips(data, Split(take_pattern, validation), clips) if clips and ("quality" in wanted or protocol) else []
         with progress_bar("Measuring") as show:
 
             def progress(done: int, total: int, what: str, record: Record | None) -> None:

@@ -19,8 +19,9 @@ from .meter import Meter
 from .sources import Where, all_sources, useful, why_none
 from .trial import Metered, TrialPlan, Window, disturbance, metered, run_trial
 
-Trial = tuple[list[Window], float]  # its windows, and seconds of audio of a run
+Trial = tuple[list[Window], float]  # its windows, and seconds of audio of a run: of every clip where there are several
 PER_SECOND, PER_UTTERANCE, ABOVE, IDLE, CO2E = "energy", "energy_per_utterance", "energy_above_idle", "idle_power", "co2e_per_hour"
+TOGETHER = "synthesis_energy_100s"  # as the papers' tables have it: ten clips of ten seconds
 
 
 def plan(subject: Subject) -> Iterator[Planned]:
@@ -48,14 +49,15 @@ def _measured(subject: Subject, threads: int, meters: list[Meter], trial: TrialP
     @cache
     def taken() -> Trial:
         run, audio = prepare(subject, threads)
-        return run_trial(run, meters, trial), audio
+        count = utterances_of(subject)
+        return run_trial(lambda: [run() for _ in range(count)], meters, trial), count * audio
 
     for place, meter in enumerate(meters):
         yield from _of_meter(subject, threads, meter, f"_{meter.source}" if place else "", taken, trial)
 
 
 def _of_meter(subject: Subject, threads: int, meter: Meter, suffix: str, taken: Callable[[], Trial], trial: TrialPlan) -> Iterator[Planned]:
-    settled = {"threads": threads, "source": meter.source, **({"short": trial.short} if trial.short else {}), **subject.settings.special}
+    settled = {"threads": threads, "source": meter.source, **({"short": trial.short} if trial.short else {}), **subject.special}
 
     def planned(metric: str, unit: str, words: str, make: Callable[[Metered, list[Window], float], Figure]) -> Planned:
         return Planned(metric + suffix, unit, f"{words}; {trial.words}", lambda: _figure(meter, *taken(), make), settled, window=subject.settings.seconds)
@@ -63,7 +65,9 @@ def _of_meter(subject: Subject, threads: int, meter: Meter, suffix: str, taken: 
     energy = planned(PER_SECOND, "J/s", "J per second of audio, idle draw included", lambda said, windows, audio: _per_run(said.raw, windows, audio))
     yield energy
     yield planned(ABOVE, "J/s", "J per second of audio above the idle before and after", _above)
-    yield planned(PER_UTTERANCE, "J", f"J of an utterance of {subject.settings.seconds:g} s", _of_utterance(subject.settings.batch))
+    yield planned(PER_UTTERANCE, "J", f"J of an utterance of {subject.settings.seconds:g} s", _over(float(subject.settings.batch * utterances_of(subject))))
+    if subject.utterances is not None:
+        yield planned(TOGETHER, "J", f"J of {utterances_of(subject)} clips together", _over(float(subject.settings.batch)))
     yield planned(IDLE, "W", "power of the windows of idle", lambda said, windows, audio: Figure.median_of(said.idle))
     if not suffix:
         yield _co2e(energy)
@@ -85,8 +89,14 @@ def _per_run(joules: tuple[float, ...], windows: list[Window], audio: float) -> 
     return Figure.median_of([spent / (count * audio) for spent, count in zip(joules, runs, strict=True)])
 
 
-def _of_utterance(batch: int) -> Callable[[Metered, list[Window], float], Figure]:
-    return lambda said, windows, audio: _per_run(said.raw, windows, float(batch))
+def utterances_of(subject: Subject) -> int:
+    """How many different utterances a run of a trial makes."""
+    return 1 if subject.utterances is None else len(subject.utterances.mels)
+
+
+def _over(count: float) -> Callable[[Metered, list[Window], float], Figure]:
+    """J of a run over how often it holds what is counted."""
+    return lambda said, windows, audio: _per_run(said.raw, windows, count)
 
 
 def _above(said: Metered, windows: list[Window], audio: float) -> Figure:
@@ -115,7 +125,7 @@ def _co2e(energy: Planned) -> Planned:
 
 def _modelled(subject: Subject, threads: int, target: str) -> Planned:
     find_profile(target)  # an unknown one ends the bench
-    settled = {"threads": threads, "source": model.SOURCE, "profile": target, **subject.settings.special}
+    settled = {"threads": threads, "source": model.SOURCE, "profile": target, **subject.special}
     try:
         watts, words = model.load_power(target)
     except VcompressError as error:

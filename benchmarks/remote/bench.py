@@ -139,6 +139,8 @@ def bench_on_board(
     What a connection that broke off had brought is kept, and the same call goes on. Raises VcompressError where the board is not what the profile
     describes, cannot be reached, or answers what it was not asked.
     """
+    if settings.protocol:
+        raise VcompressError(f"The recordings of --protocol {settings.protocol} do not go to a --host; start the bench on the board itself, with --data.")
     families = chosen_families(settings)
     bench = prepare(board, artifacts, settings, wish, say, lambda done, total: progress(done, total, "Sending", None))
     found = bench.figures(artifacts, [family for family in families if family not in HERE], records, progress, again)
