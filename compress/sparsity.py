@@ -41,7 +41,7 @@ class Pruning:
         """That of a name in which PATTERN was found; None where it says nothing."""
         kind, percent, rows, columns, only = match.groups()
         block = (int(rows), int(columns)) if rows else (1, 1)
-        return cls("prune" if kind == "prune" else "channels", float(percent), block, tuple(only.split(".")[1:])) if float(percent) else None
+        return cls("prune" if kind == "prune" else "channels", float(percent), block, tuple(sorted(set(only.split(".")[1:])))) if float(percent) else None
 
     @property
     def sparsity(self) -> float:
@@ -54,7 +54,7 @@ class Pruning:
 
 
 def _block(text: str | None) -> Block:
-    found = re.fullmatch(r"(\d{1,2})x(\d{1,2})", (text or "1x1").strip().lower())
+    found = re.fullmatch(r"(\d{1,2})x(\d{1,2})", "1x1" if text is None else text.strip().lower())
     rows, columns = map(int, found.groups()) if found else (0, 0)
     if not (0 < rows <= LARGEST and 0 < columns <= LARGEST):
         raise VcompressError(f"{text!r} is no block of weights; give rows x columns from 1 to {LARGEST} each, such as 16x1.")

@@ -1,5 +1,6 @@
 """WaveRNN sparse in blocks: matrix by matrix, through int8 into the loop; and wide sparse against narrow dense."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from tiny_bench import FRONT_END, babble
 from tiny_vocoders import tiny_checkpoint, tiny_mels
 from torch import Tensor
 
-from vcompress.benchmarks import wavernn_sparsity
+from vcompress.benchmarks import wavernn_sparsity, wavernn_speed
 from vcompress.benchmarks.wavernn_sparsity import DENSE, SPARSE, Contest, measure, summary
+from vcompress.benchmarks.wavernn_speed import random_steps, zeros
 from vcompress.compress.blocks import zero_smallest
 from vcompress.compress.folded import FoldedVocoder
 from vcompress.compress.pruning import begin, prunable
@@ -131,10 +133,10 @@ def test_blocks_of_zeros_reach_the_loop_which_leaves_them_out(method: str, prune
     recipe = Recipe(method, pruning=BLOCKS)
     if method == "qat":
         begun, keepers = begin(start, recipe)
-        tuning = FineTuning(replace(SHORT, steps=2, batch_size=1), segments(), segments(5), tiny_mels())
+        tuning = FineTuning(replace(SHORT, steps=1, batch_size=1, every=5), segments(), segments(5), tiny_mels(1))
         assert fine_tune(begun, tuning, True, run, keepers).complete
     else:
-        quantize_static(start, tiny_mels(), run)
+        quantize_static(start, tiny_mels(1), run)
     after, table = FoldedVocoder.read(run), ScaleTable.read(run / SCALES)
     for key in prunable(start):
         assert torch.equal(start.network.get_parameter(key) == 0, after.network.get_parameter(key) == 0)
@@ -149,6 +151,17 @@ def test_blocks_of_zeros_reach_the_loop_which_leaves_them_out(method: str, prune
         assert Panels.of(half.logits, 0).columns is None
     found = synthesize(artifact, load("onnxruntime", artifact), tiny_mels(1)[0][:, :2], 3)
     assert len(set(found.tolist())) > 4
+
+
+def test_the_speed_of_trained_steps_is_held_against_the_same_without_zeros() -> None:
+    if shutil.which("cc") is None:
+        pytest.skip("cc (a C compiler) is not installed")
+    steps = random_steps(64, 32, 0.95, block=(4, 4))
+    assert zeros(steps) == pytest.approx(0.95, abs=0.01)
+    recurrent = torch.from_numpy(steps.coarse.recurrent.weights).float()[:, :, None]
+    assert int(zero_blocks(recurrent, 4, 4).sum()) == round(0.95 * 24 * 16)
+    _, rows = wavernn_speed.measure([], [], 0.02, 1, trained={"own": steps})
+    assert [(row.size, row.sparsity) for row in rows] == [("own", 0.0), ("own", zeros(steps))] and rows[1].kilobytes < rows[0].kilobytes
 
 
 # --- names ------------------------------------------------------------------------------------------------------------------
