@@ -39,6 +39,10 @@ FreshOption = Annotated[bool, typer.Option("--fresh", help="Start anew where an 
 RateOption = Annotated[
     float | None, typer.Option("--learning-rate", metavar="RATE", help="Highest learning rate.  [default: the family's]", show_default=False)
 ]
+SampleRateOption = Annotated[
+    int | None,
+    typer.Option("--sample-rate", metavar="HZ", help="Of the vocoder, such as 24000; recordings are resampled.  [default: 16000]", show_default=False),
+]
 BatchOption = Annotated[int | None, typer.Option("--batch-size", metavar="N", min=1, help="Segments a step.  [default: the family's]", show_default=False)]
 AcceleratorOption = Annotated[str, typer.Option("--accelerator", metavar="auto|cpu|gpu", help="What trains.")]
 DevicesOption = Annotated[int, typer.Option("--devices", metavar="N", min=1, help="How many devices train together.")]
@@ -49,6 +53,7 @@ def train(
     family: FamilyArgument,
     size: SizeOption = "S",
     data: DataOption = None,
+    sample_rate: SampleRateOption = None,
     time: TimeOption = None,
     steps: StepsOption = None,
     adversarial: AdversarialOption = False,
@@ -74,6 +79,7 @@ def train(
     \b
     Examples: vcompress train hifigan --size S --data recordings --time 20m
               vcompress train melgan --size M --data LJSpeech-1.1 --adversarial --time 5d --accelerator gpu --devices 4
+              vcompress train wavernn --sample-rate 24000 --data recordings --time 2d
     """
     with working():
         from ..benchmarks.energy.account import words
@@ -81,10 +87,11 @@ def train(
         from ..vocoders.corpus import Split
         from ..vocoders.plan import parse_time
         from ..vocoders.registry import find_family, find_size
-        from ..vocoders.trainer import default_plan, train_vocoder
+        from ..vocoders.trainer import check_rate, default_plan, train_vocoder
 
         found = find_family(family)
         size = find_size(found, size)
+        check_rate(found, size, sample_rate)
         split = Split(take_pattern, validation)
         plan = default_plan(found, adversarial)
         seconds = parse_time(time or DEFAULT_TIME) if time or not steps else plan.time
@@ -99,9 +106,12 @@ def train(
             "data": folders,
             "adversarial": adversarial,
             "start": resume_from,
+            **({"sample_rate": sample_rate} if sample_rate else {}),
         }
+        if name is None and sample_rate not in (None, found.front_end(found.sizes[size]).sample_rate):
+            name = f"{found.name}-{size.lower()}-{sample_rate}hz"
         with resumable_run(runs, found.name, size, RECIPE, name, request, fresh) as run, accounted(run, plan, power_of or ""):
-            result = train_vocoder(found.name, size, folders, run.folder, plan, split, adversarial, resume_from)
+            result = train_vocoder(found.name, size, folders, run.folder, plan, split, adversarial, resume_from, sample_rate=sample_rate)
             runs.open_run(run.folder).update(complete=result.complete, checkpoint=result.path.name, steps=result.training.steps)
         energy = runs.open_run(run.folder).facts["energy"]
         typer.echo(f"{found.title} {size}: {result.training}.\n{found.title} {size}: {words(energy)}.", err=True)

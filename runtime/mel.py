@@ -4,7 +4,7 @@ As it stands (Douwes 2023, public code): Hann window, power spectrum, centred fr
 with Slaney norm, the last frame dropped, natural log(1 + S), then min-max over the training set.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -94,6 +94,11 @@ class FrontEnd:
     def window(self) -> int:
         """Samples of the window."""
         return self.n_fft if self.win_length is None else self.win_length
+
+    def at_rate(self, sample_rate: int) -> "FrontEnd":
+        """For recordings of another rate, in Hz: as many samples a hop and a window, and bands up to half the rate where they went up to half."""
+        full = self.fmax == self.sample_rate / 2
+        return replace(self, sample_rate=sample_rate, fmax=sample_rate / 2 if full else self.fmax)
 
     def log_mel(self, waveform: np.ndarray) -> np.ndarray:
         """The logarithm before normalisation. waveform: float (T,), T >= hop_length -> float32 (n_mels, T // hop_length)."""

@@ -1,7 +1,7 @@
 """What is known of every configuration without building it. Torch-free; `counting.py` makes the file, a test counts again."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import VcompressError
@@ -39,6 +39,12 @@ class CatalogueRow:
 def catalogue() -> tuple[CatalogueRow, ...]:
     """Every configuration, family by family, from small to large."""
     return tuple(CatalogueRow(**row) for row in json.loads(CATALOGUE.read_text(encoding="utf-8")))
+
+
+def at_rate(row: CatalogueRow, sample_rate: int) -> CatalogueRow:
+    """The same network trained for recordings of another rate, in Hz: a second has as many times more frames. No paper printed that."""
+    factor = sample_rate / row.sample_rate
+    return replace(row, sample_rate=sample_rate, gflops_per_second=round(factor * row.gflops_per_second, 4), papers_gflops=None)
 
 
 def check_entry(family: str | None, size: str | None) -> tuple[str | None, str | None]:

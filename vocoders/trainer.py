@@ -25,6 +25,7 @@ from .training import Training, train, validation_batches
 WEIGHTS = "weights.safetensors"
 SHIPPED = "shipped"
 LEVEL_DB = -20.0
+RATES = (8000, 48000)  # Hz, the least and the most: below is no speech, above nothing that is heard
 
 
 @dataclass(frozen=True)
@@ -56,20 +57,23 @@ def train_vocoder(
     start: str | Path | None = None,
     level_db: float | None = LEVEL_DB,
     console: Console | None = None,
+    sample_rate: int | None = None,
 ) -> Trained:
     """Train one vocoder on folders of recordings, in `folder`, and write its folded weights there.
 
     Goes on from the folder's `last.ckpt` when one is there. `start` is a checkpoint whose weights (and discriminators, where
     it has them) and front end are taken over, or "shipped". Ctrl-C and SIGTERM leave a run that can go on, and weights.
-    Normalisation is fitted to the training part alone; which notes there are, the whole corpus tells.
+    Normalisation is fitted to the training part alone; which notes there are, the whole corpus tells. `sample_rate`: in Hz, 16000 where none is given,
+    or that of `start`; recordings are resampled.
     Raises VcompressError for whatever is wrong with data or checkpoint.
     """
     family, folder, folders = find_family(family_name), Path(folder), [Path(d) for d in data]
     size, console = find_size(family, size), console or Console(stderr=True)
     default_plan(family, adversarial)
     before = _start(family, size, start)
+    check_rate(family, size, sample_rate, before)
     corpus = read_corpus(folders, split)
-    front_end = before.front_end if before else _front_end(family, size, corpus, level_db)
+    front_end = before.front_end if before else _front_end(family, size, corpus, level_db, sample_rate)
     training_part = read_clips(corpus.training, front_end, "Reading the training part", console)
     validation_part = read_clips(corpus.validation, front_end, "Reading the validation part", console)
     if before is None and isinstance(front_end, FrontEnd):
@@ -84,11 +88,24 @@ def train_vocoder(
     return Trained(save_checkpoint(folder / WEIGHTS, trained), complete, trained.training)
 
 
-def _front_end(family: Family, size: str, corpus: Corpus, level_db: float | None) -> AnyFrontEnd:
-    """The family's front end as a corpus is heard with it: at a level, or with the notes that it knows."""
+def check_rate(family: Family, size: str, sample_rate: int | None, before: Checkpoint | None = None) -> None:
+    """Raises VcompressError where a size cannot be trained at that rate, in Hz, or on from those weights."""
+    own = (before.front_end if before else family.front_end(family.sizes[size])) if sample_rate is not None else None
+    if own is None or own.sample_rate == sample_rate:
+        return
+    if before is not None:
+        raise VcompressError(f"The weights to start from are of {own.sample_rate} Hz; leave out --sample-rate, or train from nothing.")
+    if not isinstance(own, FrontEnd):
+        raise VcompressError(f"{family.title} is given notes, whose data set is of {own.sample_rate} Hz; leave out --sample-rate.")
+    if sample_rate is None or not RATES[0] <= sample_rate <= RATES[1]:
+        raise VcompressError(f"A vocoder cannot be trained at {sample_rate} Hz; choose a --sample-rate from {RATES[0]} to {RATES[1]}.")
+
+
+def _front_end(family: Family, size: str, corpus: Corpus, level_db: float | None, sample_rate: int | None) -> AnyFrontEnd:
+    """The family's front end as a corpus is heard with it: at a level and a rate, or with the notes that it knows."""
     front_end = family.front_end(family.sizes[size])
     if isinstance(front_end, FrontEnd):
-        return replace(front_end, level_db=level_db)
+        return replace(front_end.at_rate(sample_rate or front_end.sample_rate), level_db=level_db)
     return front_end.knowing(clip.note for clip in (*corpus.training, *corpus.validation) if clip.note is not None)
 
 

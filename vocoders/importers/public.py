@@ -1,7 +1,7 @@
 """What an importer is: it knows one family of one code base, and says what a file of it needs to become a checkpoint here."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +75,5 @@ class Importer:
 
 
 def with_rate(front_end: FrontEnd, rate: int | None) -> FrontEnd:
-    """The code base's front end at another rate; bands up to half the rate stay so."""
-    if rate is None:
-        return front_end
-    full = front_end.fmax == front_end.sample_rate / 2
-    return replace(front_end, sample_rate=rate, fmax=rate / 2 if full else front_end.fmax)
+    """The code base's front end, at another rate where that is known."""
+    return front_end if rate is None else front_end.at_rate(rate)
