@@ -76,6 +76,7 @@ class Family:
     counted_frames: int = 64
     training: "Callable[[nn.Module, Objective, TrainingPlan, list[Batch], Checkpoint], Training] | None" = None
     objective_of: Callable[[Any], Objective] | None = None
+    compose_of: Callable[[Any], Callable[[Mapping[str, Callable[..., Any]]], Network]] | None = None
 
     def sampler_settings(self, config: Any) -> dict[str, Any]:
         """Settings for `runtime.samplers.make_sampler` of a network of this configuration."""
