@@ -170,7 +170,7 @@ def main() -> int:
     parser.add_argument("--block", default=Contest.block)
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--frames", type=int, default=FAMILY.plan.frames, help="of a segment")
+    parser.add_argument("--frames", type=int, default=FAMILY.plan.frames, help="of a segment, seven of which at either end are heard and not judged")
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--precision", default="32-true")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
@@ -185,7 +185,7 @@ def main() -> int:
         front_end = fit_normalisation(front_end, [recording.waveform for recording in recordings[0]])
         training, validation = (Segments.of(part, front_end, plan.frames) for part in recordings)
         results = measure(contest, plan, given.seeds, training, validation, given.folder)
-        print(f"{plan.steps} steps of {plan.batch_size} segments of {plan.frames * front_end.hop_length} samples, {environment()['machine']}\n")
+        print(f"{plan.steps} steps of {plan.batch_size} segments of {plan.frames} frames, {environment()['machine']}\n")
         print(summary(contest, results))
     except VcompressError as error:
         print(error, file=sys.stderr)

@@ -50,10 +50,31 @@ def test_a_step_sees_the_sample_before_and_the_coarse_symbol_of_its_own() -> Non
 @torch.no_grad()
 def test_steps_from_a_zero_state_give_what_the_whole_network_does() -> None:
     whole, (waveform, mel) = network(), waveform_and_mel()
-    steps = FAMILY.compose({form.name: form.module for form in step_forms(whole, CONFIG)})
+    steps = FAMILY.composed(CONFIG, {form.name: form.module for form in step_forms(whole, CONFIG)})
     for expected, found in zip(whole(waveform, mel), steps(waveform, mel), strict=True):
         assert expected.shape == (2, 256, FRAMES * CONFIG.hop_length) and expected.std() > 0.01
         torch.testing.assert_close(found, expected, atol=2e-6, rtol=1e-5)
+    middle, hop = waveform[:, :, 2 * CONFIG.hop_length : -2 * CONFIG.hop_length], CONFIG.hop_length  # with more of the mel at either end
+    for expected, found in zip(whole(middle, mel), steps(middle, mel), strict=True):
+        assert expected.shape == (2, 256, (FRAMES - 4) * hop)
+        torch.testing.assert_close(found, expected, atol=2e-6, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_the_margin_of_a_segment_is_heard_and_not_judged() -> None:
+    whole, (waveform, mel) = network(), waveform_and_mel(1)
+    batch, hop = Batch(mel, waveform, 0), CONFIG.hop_length
+
+    def loss(waveform: Tensor, mel: Tensor, margin: int = 2) -> float:
+        return SymbolObjective(margin).loss(whole, Batch(mel, waveform, 0)).item()
+
+    judged, elsewhere, further = (tensor.clone() for tensor in (waveform, waveform, mel))
+    judged[:, :, 2 * hop] += 0.1
+    elsewhere[:, :, : 2 * hop] += 0.1
+    further[:, :, 1] += 1
+    first = loss(batch.waveform, batch.mel)
+    assert loss(elsewhere, mel) == first and loss(judged, mel) != first and loss(waveform, further) != first
+    assert loss(waveform, mel, 9) == loss(waveform, mel, (FRAMES - 1) // 2)  # of a segment that has no more
 
 
 @torch.no_grad()

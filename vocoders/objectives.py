@@ -113,12 +113,21 @@ def symbols(waveform: Tensor) -> tuple[Tensor, Tensor]:
 class SymbolObjective(nn.Module):
     """For WaveRNN: the negative log-likelihood of both symbols of a sample, in nats a sample (teacher forcing).
 
-    The network takes waveform (B, 1, T) and mel and gives the logits of coarse and of fine symbols, (B, 256, T) each.
+    The network takes waveform (B, 1, T) and mel and gives the logits of coarse and of fine symbols, (B, 256, T) each. `margin`: frames at either end
+    of a segment, as far as it has them, that the network hears as surroundings of what it is judged on: it gets the whole mel, but the waveform
+    between them. A short segment alone would never show it what the mel holds a few frames away.
     """
 
+    def __init__(self, margin: int = 0):
+        super().__init__()
+        self._margin = margin
+
     def loss(self, network: Network, batch: Batch) -> Tensor:
-        coarse, fine = network(batch.waveform, batch.mel)
-        high, low = symbols(batch.waveform)
+        frames, samples = batch.mel.shape[2], batch.waveform.shape[2]
+        margin = min(self._margin, (frames - 1) // 2) * (samples // frames)
+        waveform = batch.waveform[:, :, margin : samples - margin]
+        coarse, fine = network(waveform, batch.mel)
+        high, low = symbols(waveform)
         return _nats(coarse, high) + _nats(fine, low)
 
 

@@ -22,6 +22,7 @@ from .recurrence import recurrent_states
 
 SYMBOLS = 256
 HALVES = ("coarse", "fine")
+MARGIN = 7  # frames either side that three layers of width 3 and dilations 1, 2, 4 see
 STATE_SCALE, GATE_SCALE = 2.0**-15, 2.0**-11  # of 16 bits: a state within 1, a gate's argument within 16, where sigmoid and tanh are flat
 GATES = "the state of a recurrent layer gathers what its gates round away, and 16 bits of a vector cost nothing beside the matrix"
 DRAWN = "samples are drawn from it: its integers are the table of the draw"
@@ -118,8 +119,12 @@ class WaveRNN(nn.Module):
         self.conditioner, self.coarse, self.fine = Conditioner(config), Half(config, 2), Half(config, 3)
 
     def forward(self, waveform: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """waveform: float32 (B, 1, hop F), mel: float32 (B, n_mels, F) -> logits of its coarse and of its fine symbols, (B, 256, hop F) each."""
-        states = recurrence(self.coarse, self.fine, seen_symbols(waveform), [(self.conditioner.features(mel), self.conditioner.projections)])
+        """waveform: float32 (B, 1, hop F), mel: float32 (B, n_mels, F) -> logits of its coarse and of its fine symbols, (B, 256, hop F) each.
+
+        The mel may have more frames, as many before the waveform as behind it.
+        """
+        features = _beside(waveform, self.conditioner.features(mel), self.config.hop_length)
+        states = recurrence(self.coarse, self.fine, seen_symbols(waveform), [(features, self.conditioner.projections)])
         n = self.config.half
         return self.coarse.read_all(states[:, :n]), self.fine.read_all(states[:, n:])
 
@@ -229,23 +234,32 @@ def _wide(config: WaveRNNConfig) -> dict[str, str]:
     return {"input:mel": AT_THE_FRAME_RATE} | wide_of()
 
 
-def _compose(graphs: Mapping[str, Callable[..., Any]]) -> Network:
+def _beside(waveform: Tensor, frames: Tensor, hop_length: int) -> Tensor:
+    """Those of the frames (B, C, F) that lie where the waveform is: in the middle."""
+    count = waveform.shape[2] // hop_length
+    return frames.narrow(2, (frames.shape[2] - count) // 2, count)
+
+
+def _compose_of(config: WaveRNNConfig) -> Callable[[Mapping[str, Callable[..., Any]]], Network]:
     """Teacher forcing through the steps themselves, sample by sample: what is quantized is trained as it ships."""
 
-    def network(waveform: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
-        conditions, seen = graphs["conditioner"](mel), seen_symbols(waveform)
-        state, logits = seen.new_zeros(len(seen), 2 * conditions[0].shape[1] // 3, 1), []
-        for t in range(seen.shape[2]):
-            frame = t * mel.shape[2] // seen.shape[2]
-            at = [c[:, :, frame : frame + 1] for c in conditions]
-            coarse, first = graphs["coarse"](state, seen[:, :2, t : t + 1], at[0])
-            fine, second = graphs["fine"](state, seen[:, :, t : t + 1], at[1])
-            state = torch.cat([first, second], 1)
-            logits.append((coarse, fine))
-        coarse, fine = (torch.cat(half, 2) for half in zip(*logits, strict=True))
-        return coarse, fine
+    def compose(graphs: Mapping[str, Callable[..., Any]]) -> Network:
+        def network(waveform: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
+            conditions = [_beside(waveform, c, config.hop_length) for c in graphs["conditioner"](mel)]
+            seen, logits = seen_symbols(waveform), []
+            state = seen.new_zeros(len(seen), config.units, 1)
+            for t in range(seen.shape[2]):
+                at = [c[:, :, t // config.hop_length].unsqueeze(2) for c in conditions]
+                coarse, first = graphs["coarse"](state, seen[:, :2, t : t + 1], at[0])
+                fine, second = graphs["fine"](state, seen[:, :, t : t + 1], at[1])
+                state = torch.cat([first, second], 1)
+                logits.append((coarse, fine))
+            coarse, fine = (torch.cat(half, 2) for half in zip(*logits, strict=True))
+            return coarse, fine
 
-    return network
+        return network
+
+    return compose
 
 
 def _at_once(network: nn.Module) -> Callable[[Tensor, Tensor], None]:
@@ -274,12 +288,12 @@ FAMILY = Family(
     network=WaveRNN,
     sizes=SIZES,
     inputs=_inputs,
-    objective=lambda front_end: SymbolObjective(),
+    objective=lambda front_end: SymbolObjective(MARGIN),
     objective_name="symbol likelihood",
     sampler={"name": "wavernn"},
-    plan=TrainingPlan(batch_size=32, frames=4, learning_rate=1e-3, every=100),  # segments of 1,024 samples; the paper's have 960
+    plan=TrainingPlan(batch_size=32, frames=4 + 2 * MARGIN, learning_rate=1e-3, every=100),  # 1,024 samples between the margins; the paper's segments have 960
     forms=step_forms,
-    compose=_compose,
+    compose_of=_compose_of,
     floats={},
     wide=_wide,
     matrices={f"{half}.{layer}": count for half in HALVES for layer, count in {"recurrent": 3, "hidden": 1}.items()},  # u, r and e; and O_1
