@@ -2,7 +2,8 @@
 
 Networks with random weights, for the time a step takes does not depend on the values: each size dense, and sparse in blocks that lie where chance puts
 them, in all rows of R and of the layers that read the state; the input and the softmax stay dense. Artifacts with a loop are timed as they are, and as if
-they had no zeros. All in turn, in one process on one thread, the conditioning network not counted (it runs once a frame).
+they had no zeros. All in turn, in one process on one thread, the conditioning network not counted (it runs once a frame). At another sample
+rate a second has more samples, of the same network.
 """
 
 import argparse
@@ -78,13 +79,14 @@ def measure(
     flags: Sequence[str] = NATIVE,
     block: tuple[int, int] = (ROWS, 1),
     trained: Mapping[str, Steps] | None = None,
+    sample_rate: int = SAMPLE_RATE,
 ) -> tuple[str, list[Row]]:
     """The kernel's name, and a row for each network; `trained`: others than those with random weights. Raises VcompressError where there is no C compiler."""
     kernels = {(size, s): Kernel(random_steps(*UNITS[size], s, block=block), flags, not s) for size in sizes for s in dict.fromkeys((0.0, *sparsities))}
     for name, steps in (trained or {}).items():
         kernels |= {(name, 0.0): Kernel(steps, flags, dense=True), (name, zeros(steps)): Kernel(steps, flags)}
-    frames = max(1, round(seconds * SAMPLE_RATE / HOP_LENGTH))
-    audio = frames * HOP_LENGTH / SAMPLE_RATE
+    frames = max(1, round(seconds * sample_rate / HOP_LENGTH))
+    audio = frames * HOP_LENGTH / sample_rate
     taken: dict[tuple[str, float], list[tuple[float, float]]] = {key: [] for key in kernels}
     for round_ in range(-1, rounds):  # the first to warm up
         for key in list(kernels)[:: 1 if round_ % 2 == 0 else -1]:
@@ -112,6 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m vcompress.benchmarks.wavernn_speed", description=(__doc__ or "").split("\n\n")[1])
     parser.add_argument("--sizes", nargs="*", default=list(UNITS), choices=list(UNITS))
     parser.add_argument("--sparsity", nargs="+", type=float, default=list(SPARSITIES))
+    parser.add_argument("--sample-rate", type=int, default=SAMPLE_RATE, help="in Hz")
     parser.add_argument("--seconds", type=float, default=1.0, help="of audio a run")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json", action="store_true")
@@ -120,14 +123,14 @@ def main() -> None:
     given = parser.parse_args()
     artifacts = [Artifact.open(folder) for folder in given.artifact]
     trained = {f"{a.manifest.name} {a.manifest.recipe}": Steps.read(a.derived_path(FORMAT, STEPS)) for a in artifacts}
-    name, rows = measure(given.sizes, given.sparsity, given.seconds, given.rounds, block=given.block, trained=trained)
+    name, rows = measure(given.sizes, given.sparsity, given.seconds, given.rounds, block=given.block, trained=trained, sample_rate=given.sample_rate)
     if given.json:
         values = [{name: getattr(r, name).value for name in ("rtf", "cpu", "over_dense")} for r in rows]
         figures = [{"size": r.size, "sparsity": r.sparsity, "kilobytes": r.kilobytes, **found} for r, found in zip(rows, values, strict=True)]
-        print(json.dumps({"kernel": name, "machine": environment()["machine"], "rows": figures}, indent=1))
+        print(json.dumps({"kernel": name, "machine": environment()["machine"], "sample_rate": given.sample_rate, "rows": figures}, indent=1))
         return
     machine = environment()["machine"]
-    print(f"WaveRNN's loop, {name}, one thread of {machine}; median of {given.rounds} interleaved runs of {given.seconds:g} s")
+    print(f"WaveRNN's loop, {name}, one thread of {machine}; median of {given.rounds} interleaved runs of {given.seconds:g} s at {given.sample_rate} Hz")
     print("Where a size is named, weights are random, and zeros in blocks of {}x{}\n".format(*given.block))
     print("| size | zeros in R and hidden | weights, kB | RTF | IQR | CPU s/s | faster than dense |\n|---|---|---|---|---|---|---|")
     for r in rows:

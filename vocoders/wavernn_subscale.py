@@ -241,5 +241,5 @@ FAMILY = Family(
     wide=_wide,
     paper_synthesis=_at_once,
     paper_calls=1,
-    calibration_frames=32,
+    calibration_frames=8,
 )
