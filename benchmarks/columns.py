@@ -81,6 +81,8 @@ COLUMNS = (
     Column("peak_activation_bytes", "Activations", "size", "min", "MB", 2, 1e6, "tensors alive at once, weights not among them"),
     Column("energy_above_idle", "Energy above idle", "energy", "min", "J/s", 2, meaning="joules per second of audio less what the idle machine draws"),
     Column("energy_per_utterance", "Energy an utterance", "energy", "min", "J", 2, meaning="joules of one utterance"),
+    Column("synthesis_energy_100s", "Energy of ten clips", "energy", "min", "J", 1, meaning="joules of the papers' ten clips of ten seconds"),
+    Column("synthesis_time_100s", "Time of ten clips", "speed", "min", "s", 2, meaning="seconds of the papers' ten clips of ten seconds"),
     Column("idle_power", "Idle", "other", None, "W", 2, meaning="power of the machine at rest, between the windows of work"),
     Column("macs_reached", "MACs reached", "speed", "max", "GMAC/s", 2, 1e9, "multiply-accumulates a second"),
     Column("peak_share", "Share of peak", "speed", "max", "%", 0, 0.01, "time at the machine's measured peaks over the time taken"),

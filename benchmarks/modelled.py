@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..targets.fit import Fit
+from .reckoning import Reckoning
 from .records import MODELLED, NOTHING_RAN, Record, append_record, read_records
 
 
@@ -35,24 +36,7 @@ def _memory(one: Fit) -> Iterator[Record]:
 
 
 def _record(one: Fit, metric: str, value: float | None, unit: str, method: str, reason: str, **settings: str) -> Record:
-    workload = one.workload
-    return Record(
-        artifact=workload.identity,
-        name=workload.name,
-        family=workload.family,
-        size=workload.size,
-        recipe=workload.recipe,
-        backend=NOTHING_RAN,
-        target=one.profile.name,
-        metric=metric,
-        value=value,
-        unit=unit,
-        known=MODELLED,
-        reason=reason if value is None else "",
-        method=method,
-        window=workload.seconds,
-        settings={"seconds": workload.seconds, **settings},
-    )
+    return Reckoning.of_workload(one.workload, NOTHING_RAN, one.profile.name).record(metric, value, unit, MODELLED, method, reason, **settings)
 
 
 def append_modelled(path: Path, found: Sequence[Fit]) -> tuple[int, int]:

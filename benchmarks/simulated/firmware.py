@@ -9,6 +9,7 @@ from ...runtime.artifact import Artifact
 from ...targets.firmware.simulation import Simulation, simulate_artifact
 from ...targets.simulators.program import CYCLES
 from ..environment import environment
+from ..reckoning import Reckoning
 from ..records import MODELLED, SIMULATED, Record
 from ..workload import frames_of, steady_mel
 from . import OnStep, Request
@@ -32,41 +33,20 @@ def records(request: Request, on_step: OnStep) -> list[Record]:
 def simulated_records(artifact: Artifact, result: Simulation) -> Iterator[Record]:
     """What is counted is `simulated`, and what is reckoned from counts `modelled`."""
     outcome, image = result.outcome, result.image
+    told = {"machine": image.board.machine, "vcompress": environment()["vcompress"]}
+    record = Reckoning.of_artifact(artifact, BACKEND, image.profile.name, result.seconds, environment=told).record
     unit = outcome.counted.removesuffix("s")
     counting = f"counted in {image.board.simulator}, vc_push and vc_flush alone, {result.seconds:.3g} s of audio"
-    yield _record(artifact, result, "flash_bytes", sum(image.flash.values()), "byte", "linker map; the test program and its mel included")
-    yield _record(artifact, result, "ram_bytes", result.ram_used, "byte", "linker map, and the deepest mark on a painted stack; the test program included")
-    yield _record(artifact, result, f"{outcome.counted}_per_second", outcome.total / result.seconds, f"{unit}/s", counting)
-    yield _record(artifact, result, f"{outcome.counted}_per_mac", result.per_mac, f"{unit}/MAC", counting)
-    known = SIMULATED if outcome.counted == CYCLES else MODELLED
+    on_stack = "linker map, and the deepest mark on a painted stack; the test program included"
+    yield record("flash_bytes", sum(image.flash.values()), "byte", SIMULATED, "linker map; the test program and its mel included")
+    yield record("ram_bytes", result.ram_used, "byte", SIMULATED, on_stack)
+    yield record(f"{outcome.counted}_per_second", outcome.total / result.seconds, f"{unit}/s", SIMULATED, counting)
+    yield record(f"{outcome.counted}_per_mac", result.per_mac, f"{unit}/MAC", SIMULATED, counting)
+    of_counts = SIMULATED if outcome.counted == CYCLES else MODELLED
     for end, seconds in (("fast", result.rtf.least), ("slow", result.rtf.most)):
-        yield _record(artifact, result, "rtf", seconds, "s/s", result.method, known, end=end)
+        yield record("rtf", seconds, "s/s", of_counts, result.method, end=end)
     power, energy = image.profile.load_power, result.energy
     for end in ("least", "most"):
         joules = None if energy is None else getattr(energy, end)
         reason = power.reason and f"power of {image.profile.name}: {power.reason}"
-        yield _record(artifact, result, "energy", joules, "J/s", f"RTF x {power.source}" if power.source else "", MODELLED, reason, end=end)
-
-
-def _record(
-    artifact: Artifact, result: Simulation, metric: str, value: float | None, unit: str, method: str, known: str = SIMULATED, reason: str = "", **settings: str
-) -> Record:
-    manifest = artifact.manifest
-    return Record(
-        artifact=artifact.identity,
-        name=manifest.name,
-        family=manifest.family,
-        size=manifest.size,
-        recipe=manifest.recipe,
-        backend=BACKEND,
-        target=result.image.profile.name,
-        metric=metric,
-        value=value,
-        unit=unit,
-        known=known,
-        reason=reason,
-        method=method,
-        window=result.seconds,
-        settings={"seconds": result.seconds, **settings},
-        environment={"machine": result.image.board.machine, "vcompress": environment()["vcompress"]},
-    )
+        yield record("energy", joules, "J/s", MODELLED, f"RTF x {power.source}" if power.source else "", reason, end=end)

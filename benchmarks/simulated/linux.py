@@ -1,7 +1,6 @@
 """Boards with Linux: the artifact's own back end in a userland under QEMU, its instructions counted."""
 
 from collections.abc import Iterator
-from statistics import median
 
 from ...errors import VcompressError
 from ...targets.userlands.machines import Core, core_of
@@ -10,6 +9,7 @@ from ...targets.userlands.running import WARM, Run, run
 from ...targets.userlands.userland import userland
 from ...targets.workload import Workload, workload_of
 from ..environment import environment
+from ..reckoning import Reckoning
 from ..records import MODELLED, SIMULATED, Record
 from ..workload import frames_of, steady_mel
 from . import OnStep, Request
@@ -45,32 +45,12 @@ def _quick(workload: Workload) -> float:
 
 def _records(request: Request, core: Core, backend: str, done: Run, workload: Workload) -> Iterator[Record]:
     profile = request.profile
-    samples = tuple(count / workload.seconds for count in done.counts)
+    told = {**done.environment, "vcompress": environment()["vcompress"]}
     counted = f"all instructions of a synthesis, back end and sampler, on one thread, after {WARM} to warm up, {workload.seconds:.3g} s of audio"
-    settings = {"threads": 1, "seconds": workload.seconds}
+    reckoning = Reckoning.of_workload(workload, backend, profile.name, settings={"threads": 1}, environment=told)
 
     def record(metric: str, scale: float, unit: str, method: str, known: str = SIMULATED, **more: str) -> Record:
-        scaled = [sample * scale for sample in samples]
-        return Record(
-            artifact=workload.identity,
-            name=workload.name,
-            family=workload.family,
-            size=workload.size,
-            recipe=workload.recipe,
-            backend=backend,
-            target=profile.name,
-            metric=metric,
-            value=median(scaled),
-            unit=unit,
-            known=known,
-            method=method,
-            repeats=len(scaled),
-            window=workload.seconds,
-            spread=max(scaled) - min(scaled),
-            settings={**settings, **more},
-            samples=tuple(scaled),
-            environment={**done.environment, "vcompress": environment()["vcompress"]},
-        )
+        return reckoning.median(metric, [count / workload.seconds * scale for count in done.counts], unit, known, method, **more)
 
     yield record("instructions_per_second", 1.0, "instruction/s", counted)
     yield record("instructions_per_mac", 1 / workload.macs_per_second, "instruction/MAC", counted)
