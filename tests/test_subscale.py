@@ -12,6 +12,7 @@ import torch
 from tiny_vocoders import sampler_of, tiny_checkpoint, tiny_mels
 from torch import Tensor
 
+from vcompress.benchmarks import wavernn_subscale
 from vcompress.compress.calibration import calibrate
 from vcompress.compress.folded import FoldedVocoder
 from vcompress.compress.prepared import PreparedVocoder, run_form
@@ -203,3 +204,12 @@ def test_an_artifact_has_no_loop_for_one_sample_at_a_time(tmp_path: Path) -> Non
     assert synthesize(artifact, load("onnxruntime", artifact), tiny_mels(1)[0][:, :4], 1).shape == (32,)
     with pytest.raises(VcompressError, match="is no WaveRNN"):
         loop.derive(tmp_path, artifact.manifest, None)
+
+
+def test_what_several_samples_a_step_bring_is_timed_in_turn() -> None:
+    artifacts = {("S", 1, "int8"): exported("fp32"), ("S", 4, "int8"): exported("static")}
+    race = wavernn_subscale.measure(artifacts, 0.004, 3)
+    rows = wavernn_subscale.table(artifacts, race, 0.004).split("\n")[2:]
+    assert len(rows) == 2 and rows[0].endswith("| 1.00 x |") and rows[1].startswith("| S | int8 | 4 |")
+    turns = 64 // 4 + 3 * 2  # of the 64 samples that are the least number of frames
+    assert wavernn_subscale.calls_a_second(exported("static"), 0.004) == pytest.approx((1 + 2 + 3 * turns) * 16000 / 64)
