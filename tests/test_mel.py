@@ -13,18 +13,20 @@ from tiny import tiny_artifact
 from vcompress.errors import VcompressError
 from vcompress.runtime.artifact import MANIFEST, Artifact
 from vcompress.runtime.mel import FrontEnd, mel_filters
+from vcompress.vocoders.importers import fatchord
 from vcompress.vocoders.importers.descript import FRONT_END as DESCRIPT
 from vcompress.vocoders.importers.jik876 import FRONT_END as JIK876
 from vcompress.vocoders.importers.kan_bayashi import FRONT_END as KAN_BAYASHI
 from vcompress.vocoders.importers.lmnt import FRONT_END as LMNT
 from vcompress.vocoders.importers.nvidia import FRONT_END as NVIDIA
+from vcompress.vocoders.importers.settings import Settings
 from vcompress.vocoders.importers.seungwonpark import FRONT_END as SEUNGWONPARK
 
 RATE = 22050
 IVANVOVK = FrontEnd(
     RATE, 1024, 300, 80, 80.0, 8000.0, power=2, mel_scale="htk", mel_norm="none", logarithm="log10", log_floor=0.0
 )  # torchaudio MelSpectrogram, log10, -inf becomes 0
-WAVERNN = FrontEnd(RATE, 2048, 275, 80, 40.0, 11025.0, -5.0, 0.0, win_length=1100, power=1, logarithm="log10", log_floor=1e-5, clip=True)
+WAVERNN = fatchord.mel_of(Settings(fatchord.DEFAULTS, "hparams.py"), 80)
 
 
 def voice(seconds: float = 1.0) -> np.ndarray:

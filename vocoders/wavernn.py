@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..runtime.draws import LOGIT_SCALE
 from .family import Family
 from .forms import AT_THE_FRAME_RATE, Form, Nested, nth
+from .gru import gru_update
 from .objectives import Network, SymbolObjective, symbols
 from .plan import TrainingPlan
 from .recurrence import recurrent_states
@@ -94,10 +95,7 @@ class Half(nn.Module):
         """
         recurrent = self.recurrent(F.hardtanh(state))
         given = self.input(F.hardtanh(seen)) + condition
-        gates = torch.sigmoid(recurrent[:, : 2 * self.units] + given[:, : 2 * self.units])
-        update, reset = gates[:, : self.units], gates[:, self.units :]
-        candidate = torch.tanh(reset * recurrent[:, 2 * self.units :] + given[:, 2 * self.units :])
-        own = torch.lerp(candidate, own, update)
+        own = gru_update(recurrent, given, own)
         return [self.read(F.hardtanh(own)), own]
 
     def read(self, own: Tensor) -> Tensor:

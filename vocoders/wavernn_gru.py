@@ -23,13 +23,11 @@ from .gru import GRUCell
 from .objectives import Network
 from .plan import TrainingPlan
 from .sample_likelihood import SampleObjective
+from .wavernn import DRAWN, GATES, STATE_SCALE
 
-STATE_SCALE = 2.0**-15
 PARTS = ("input", "rnn2", "hidden1", "hidden2")  # layers that read a part of the ResNet's output each
 STATES = {"state1": "next1", "state2": "next2"}
-GATES = "the state of a recurrent layer gathers what its gates round away, and 16 bits of a vector cost nothing beside the matrix"
 SEEN = "the sample before is heard again in the next one, and the mel has few bands: 16 bits of them cost nothing beside the matrices"
-DRAWN = "samples are drawn from it: its integers are those of the draw"
 
 
 @dataclass(frozen=True)

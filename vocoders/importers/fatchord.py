@@ -177,8 +177,8 @@ def mel_of(settings: Settings, n_mels: int) -> FrontEnd:
     if lowest >= 0:
         raise VcompressError(f"{settings.source} has min_level_db {lowest:g}, which has to be negative; give the configuration of the training.")
     sizes = (settings.whole("n_fft"), settings.whole("hop_length"), n_mels, settings.real("fmin"), rate / 2)
-    levels = {"minimum": lowest / 20, "maximum": 0.0, "log_floor": 1e-5, "clip": True, "peak": 1.0 if _truth(settings, "peak_norm", False) else None}
-    return FrontEnd(rate, *sizes, win_length=settings.whole("win_length"), power=1, logarithm="log10", **levels)
+    window, peak = settings.whole("win_length"), 1.0 if _truth(settings, "peak_norm", False) else None
+    return FrontEnd(rate, *sizes, lowest / 20, 0.0, win_length=window, power=1, logarithm="log10", log_floor=1e-5, clip=True, peak=peak)
 
 
 def _truth(settings: Settings, key: str, default: bool | None = None) -> bool:
