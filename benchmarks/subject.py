@@ -111,9 +111,10 @@ class Subject:
 
     @property
     def steps(self) -> int:
-        """Steps of a diffusion sampler, 0 for others."""
+        """Steps of a diffusion sampler, 0 for others, as those whose steps are samples."""
         manifest = self.artifact.manifest
-        return make_sampler(manifest.sampler, manifest.front_end.hop_length).calls.get("step", 0)
+        sampler = make_sampler(manifest.sampler, manifest.front_end.hop_length)
+        return 0 if "step" in getattr(sampler, "each_frame", ()) else sampler.calls.get("step", 0)
 
     @cached_property
     def trajectories(self) -> list[dict[int, np.ndarray]]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ...vocoders.checkpoint import Checkpoint
 
 PLACE = "speed"
-FP32, INT8, FOLDED = "fp32", "static_w8a8", "folded_"
+FP32, INT8, SYMMETRIC, FOLDED = "fp32", "static_w8a8", "symmetric_w8a8", "folded_"
 SEED, CLIPS, FRAMES = 0, 2, 24
 RANDOM = f"random weights, seed {SEED}"
 
@@ -91,31 +91,34 @@ class Maker:
         run = self._run(recipe)
         if (run.artifact / MANIFEST).is_file():
             return Artifact.open(run.artifact)
+        from ...compress.bits import Bits
         from ...compress.folded import FoldedVocoder
         from ...compress.recipes import find_recipe
         from ...compress.scale_table import ScaleTable
         from ...compress.static import SCALES
         from ...export.artifact_writer import write_artifact
 
-        table = None
-        if recipe.removeprefix(FOLDED) == INT8:
-            calibrated = self._calibrated().folder
-            vocoder, table = FoldedVocoder.read(calibrated), ScaleTable.read(calibrated / SCALES)
+        table = bits = None
+        if find_recipe(recipe).calibrated:
+            calibrated = self._calibrated(recipe.removeprefix(FOLDED)).folder
+            vocoder, table, bits = FoldedVocoder.read(calibrated), ScaleTable.read(calibrated / SCALES), Bits.read(calibrated)
         else:
             vocoder = FoldedVocoder.of(self.checkpoint())
         self.say(f"exporting {name_of(self.configuration)} {recipe}")
-        return write_artifact(vocoder, find_recipe(recipe), name_of(self.configuration), run.artifact, table)
+        return write_artifact(vocoder, find_recipe(recipe), name_of(self.configuration), run.artifact, table, bits=bits)
 
-    def _calibrated(self) -> Run:
+    def _calibrated(self, recipe: str) -> Run:
         """The run that holds folded weights and scales."""
+        from ...compress.bits import Bits
         from ...compress.folded import FoldedVocoder
         from ...compress.static import quantize_static
 
-        run = self._run(INT8)
+        run = self._run(recipe)
         if not run.complete:
             self.say(f"calibrating {name_of(self.configuration)}")
             vocoder = FoldedVocoder.of(self.checkpoint())
-            quantize_static(vocoder, self._mels(vocoder), run.folder)
+            bits = Bits.of(vocoder.family, vocoder.trained.config, symmetric=True) if recipe == SYMMETRIC else None
+            quantize_static(vocoder, self._mels(vocoder), run.folder, bits=bits)
             run = run.update(complete=True)
         return run
 
@@ -127,6 +130,6 @@ class Maker:
     def _run(self, recipe: str) -> Run:
         """The run of a recipe with these weights, begun where there is none."""
         workspace, name = Workspace(self.root / PLACE), name_of(self.configuration)
-        facts = {"weights": self.weights} | ({"rules": self.rules} if recipe.endswith(INT8) else {})
+        facts = {"weights": self.weights} | ({"rules": self.rules} if recipe.endswith((INT8, SYMMETRIC)) else {})
         found = next(workspace.runs(name=name, recipe=recipe, **facts), None)
         return found or workspace.new_run(self.configuration.family, self.configuration.size, recipe, name, **facts)
