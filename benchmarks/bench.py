@@ -7,10 +7,11 @@ from pathlib import Path
 
 from ..errors import VcompressError
 from ..runtime.artifact import Artifact
+from ..runtime.notes import NoteFrontEnd
 from ..vocoders.corpus import Clip
 from .figure import Figure, Planned, absent
 from .records import Record, append_record, read_records
-from .references import References, read_references, write_clips
+from .references import References, heard_by, read_references, write_clips
 from .subject import BenchSettings, Subject, pair_with_fp32
 from .utterances import Utterances
 
@@ -89,9 +90,10 @@ def references_of(artifacts: Sequence[Artifact], clips: Sequence[Clip]) -> list[
     found = []
     for artifact in artifacts:
         front_end = artifact.manifest.front_end
-        heard = (front_end.sample_rate, front_end.hop_length, front_end.level_db, front_end.peak)
-        if clips and heard not in read:
-            read[heard] = read_references(clips, front_end)
+        heard = (isinstance(front_end, NoteFrontEnd), front_end.sample_rate, front_end.hop_length, front_end.level_db, front_end.peak)
+        suited = heard_by(front_end, clips)
+        if suited and heard not in read:
+            read[heard] = read_references(suited, front_end)
         found.append(read.get(heard))
     return found
 

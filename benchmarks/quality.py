@@ -5,10 +5,13 @@ from functools import partial
 
 import numpy as np
 
+from ..runtime.notes import NoteFrontEnd
 from .figure import Figure, Planned, absent
 from .metrics import METRICS, SNR, Metric, SetMetric
 from .references import RATE, References
 from .subject import Subject, fp32_recipe
+
+NOT_SPEECH = "it judges speech, and this vocoder plays notes"
 
 
 def plan(subject: Subject) -> Iterator[Planned]:
@@ -18,7 +21,8 @@ def plan(subject: Subject) -> Iterator[Planned]:
         return
     for metric in METRICS.values():
         measure = partial(against_recordings, subject, references, metric)
-        yield Planned(metric.name, metric.unit, metric.method, measure, seed, references.identity, missing=metric.missing)
+        missing = NOT_SPEECH if metric.speech and isinstance(subject.artifact.manifest.front_end, NoteFrontEnd) else metric.missing
+        yield Planned(metric.name, metric.unit, metric.method, measure, seed, references.identity, missing=missing)
     reason = no_fp32(subject)
     against = f"; fp32 is {subject.fp32.artifact.identity}" if subject.fp32 and not reason else ""
     yield Planned(SNR.name, SNR.unit, SNR.method + against, partial(against_fp32, subject, references, -1), seed, references.identity, missing=reason)

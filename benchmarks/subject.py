@@ -120,11 +120,10 @@ class Subject:
     def trajectories(self) -> list[dict[int, np.ndarray]]:
         """For each clip, step -> waveform float32 (T,) at the vocoder's rate; key -1 is the finished output."""
         assert self.references is not None
-        front_end = self.artifact.manifest.front_end
         found = []
-        for index, waveform in enumerate(self.references.waveforms):
+        for index, condition in enumerate(self.references.conditions(self.artifact.manifest.front_end)):
             steps: dict[int, np.ndarray] = {}
-            steps[-1] = synthesize(self.artifact, self.session(), front_end.mel(waveform), self.settings.seed + index, steps.__setitem__)
+            steps[-1] = synthesize(self.artifact, self.session(), condition, self.settings.seed + index, steps.__setitem__)
             found.append(steps)
         return found
 

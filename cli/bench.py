@@ -19,7 +19,7 @@ from .board import (
 )
 from .options import RUNS, BackendOption, DataOption, JsonOption, PowerOfOption, SeedOption, TakePatternOption, ValidationOption, WorkspaceOption
 from .output import print_json, progress_bar, say, working
-from .stages import demo_corpus
+from .stages import demo_data
 
 if TYPE_CHECKING:
     from ..runtime.artifact import Artifact
@@ -120,7 +120,8 @@ def bench(
         if where.on_board and not data and not measure:
             clips = 0
             say("Quality is left out: give recordings with --data, or measure from the desk with --host, which computes it there.")
-        chosen = reference_clips(data, Split(take_pattern, validation), clips) if clips and ("quality" in wanted or protocol) else []
+        families = [artifact.manifest.family for artifact in opened]
+        chosen = reference_clips(data, Split(take_pattern, validation), clips, families) if clips and ("quality" in wanted or protocol) else []
         with progress_bar("Measuring") as show:
 
             def progress(done: int, total: int, what: str, record: Record | None) -> None:
@@ -157,10 +158,14 @@ def newest_artifacts(workspace: "Workspace") -> list["Artifact"]:
     return [Artifact.open(newest[key]) for key in sorted(newest)]
 
 
-def reference_clips(folders: Sequence[Path] | None, split: "Split", count: int) -> list["Clip"]:
-    """`count` validation clips, spread evenly over those there are; of the demo corpus where no folder is given."""
+def reference_clips(folders: Sequence[Path] | None, split: "Split", count: int, families: Sequence[str]) -> list["Clip"]:
+    """`count` validation clips, spread evenly over those there are; of the demo corpus, and for families that play notes of the demo notes,
+    where no folder is given."""
     from ..vocoders.corpus import read_corpus
 
-    held_out = read_corpus(folders or [demo_corpus()], split).validation
-    count = min(count, len(held_out))
-    return [held_out[index * len(held_out) // count] for index in range(count)]
+    chosen: list[Clip] = []
+    for part in [folders] if folders else [[folder] for folder in dict.fromkeys(map(demo_data, families))]:
+        held_out = read_corpus(part, split).validation
+        number = min(count, len(held_out))
+        chosen += [held_out[index * len(held_out) // number] for index in range(number)]
+    return chosen

@@ -75,7 +75,7 @@ def run(
         jobs = [Job(place, family, size, data or [], split, weights, power_of=power_of or "") for family in families]
         place.check_writable()
         folders = _make(jobs, wanted, steps or (DEMO_STEPS if demo else STEPS), learning_rate, seed)
-        chosen = reference_clips(data, split, clips or (DEMO_CLIPS if demo else CLIPS))
+        chosen = reference_clips(data, split, clips or (DEMO_CLIPS if demo else CLIPS), families)
         settings = BenchSettings(seed=seed, power_of=power_of or "")
         if demo:
             settings = replace(settings, window_seconds=DEMO_WINDOW)

@@ -60,6 +60,7 @@ def schedule(
         from ..benchmarks.schedule_search import Hearing, Judge, search_schedule
         from ..runtime.artifact import MANIFEST, Artifact
         from ..runtime.backends import load
+        from ..runtime.front_ends import of_mels
         from ..runtime.workspace import Workspace
         from ..vocoders.corpus import Split, read_clip
         from ..vocoders.registry import find_family
@@ -74,7 +75,7 @@ def schedule(
         place.check_writable()
         run, _ = job.source()
         artifact = Artifact.open(run.artifact) if (run.artifact / MANIFEST).is_file() else export(place, run)
-        front_end = artifact.manifest.front_end
+        front_end = of_mels(artifact.manifest.front_end, "A search for a schedule")
         length = max(1, int(seconds * front_end.sample_rate) // front_end.hop_length) * front_end.hop_length
         chosen = spread(job.corpus().validation, clips)
         references = [read_clip(clip, front_end)[:length] for clip in chosen]

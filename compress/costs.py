@@ -72,7 +72,7 @@ class Work:
 class Costs:
     """The operators of a vocoder, counted while its sampler goes through one mel; `time` of a choice of bits."""
 
-    def __init__(self, units: Units, sampler: Sampler, n_mels: int, seconds_a_frame: float):
+    def __init__(self, units: Units, sampler: Sampler, channels: int, seconds_a_frame: float):
         self.operators: list[Operator] = []
         self.elements: dict[str, int] = {}
         self._scale = 1e-9 / (FRAMES * seconds_a_frame)
@@ -82,7 +82,7 @@ class Costs:
             return run_form(units.prepared.graphs[graph].form, counters[graph].run, inputs)
 
         units.quantize((), ())
-        sampler.synthesize(run, np.zeros((n_mels, FRAMES), np.float32))
+        sampler.synthesize(run, np.zeros((channels, FRAMES), np.float32))
         for counter in counters.values():
             self.operators += counter.operators()
             self.elements.update(counter.elements)

@@ -58,7 +58,7 @@ def quantize_mixed(
     What was chosen with tensors merely left unrounded is measured again with real 16 bits; where that misses the goal, more is chosen.
     """
     front_end, asked = vocoder.front_end, replace(goal, snr=goal.snr + MARGIN, log_mel_l1=goal.log_mel_l1 * MARGIN_LOG_MEL)
-    costs = Costs(judge.units, judge.sampler, front_end.n_mels, front_end.hop_length / front_end.sample_rate)
+    costs = Costs(judge.units, judge.sampler, front_end.channels, front_end.hop_length / front_end.sample_rate)
     for _ in range(ATTEMPTS):
         choice = choose(judge, costs, ranking, vocoder.family.floats, asked, progress)
         prepared = quantize_static(vocoder, mels, folder, bits=choice.bits)

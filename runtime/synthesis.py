@@ -10,7 +10,7 @@ from ..errors import VcompressError
 from .artifact import Artifact
 from .audio import AUDIO_SUFFIXES, read_audio
 from .backends import Session
-from .mel import FrontEnd
+from .front_ends import AnyFrontEnd, of_mels
 from .samplers import OnStep, make_sampler
 
 
@@ -44,12 +44,12 @@ def synthesize(
         raise VcompressError(f"{artifact.folder} has no graph or tensor {missing}, which its sampler needs; export the artifact again.") from None
 
 
-def read_mel(path: str | Path, front_end: FrontEnd) -> tuple[np.ndarray, float]:
+def read_mel(path: str | Path, front_end: AnyFrontEnd) -> tuple[np.ndarray, float]:
     """The mel of an audio file, or a saved mel (.npy, or .npz with `mel` and optionally `hop_length`), and the gain that was applied.
 
     Raises VcompressError when the file is missing, damaged, holds pickled objects, or does not fit the front end.
     """
-    path = Path(path)
+    path, front_end = Path(path), of_mels(front_end, "A recording or a mel")
     if path.suffix.lower() in AUDIO_SUFFIXES:
         waveform = read_audio(path, front_end.sample_rate)
         gain = front_end.gain(waveform)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..runtime.artifact import Artifact, LayerRow
+from ..runtime.notes import NoteFrontEnd
 from ..runtime.synthesis import synthesize
 from ..vocoders.catalogue import CatalogueRow
 from .calls import Call, ShapeSession, source_of
@@ -108,8 +109,10 @@ def workload_of(artifact: Artifact, seconds: float) -> Workload:
     manifest = artifact.manifest
     front_end, session = manifest.front_end, ShapeSession(artifact)
     frames = max(1, round(seconds * front_end.sample_rate / front_end.hop_length))
+    if isinstance(front_end, NoteFrontEnd):
+        frames = min(frames, front_end.frames)
     with np.errstate(all="ignore"):  # zeros are no network's output
-        synthesize(artifact, session, np.zeros((front_end.n_mels, frames), np.float32))
+        synthesize(artifact, session, np.zeros((front_end.channels, frames), np.float32))
     calls = list(session.calls.values())
     reflecting = sorted({call.name for call in calls if call.reflects})
     return Workload(

@@ -34,10 +34,10 @@ def read_nsynth(folder: Path) -> list[tuple[Path, Note]]:
 
 
 def _note(row: Mapping[str, Any]) -> Note:
-    numbers = [row[key] for key in ("instrument", "pitch", "velocity")]
+    instrument, pitch, velocity = numbers = [row[key] for key in ("instrument", "pitch", "velocity")]
     if not all(isinstance(number, int) and 0 <= number < 1 << 20 for number in numbers):
         raise ValueError
-    return Note(*numbers, str(row.get("instrument_str", "")))
+    return Note(instrument, pitch, velocity, str(row.get("instrument_str", "")))
 
 
 def write_examples(folder: Path, notes: Iterable[tuple[str, Note]], sample_rate: int) -> None:

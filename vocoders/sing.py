@@ -325,7 +325,7 @@ def _front_end(config: SINGConfig) -> NoteFrontEnd:
 def _fitted(config: SINGConfig, front_end: AnyFrontEnd) -> SINGConfig:
     assert isinstance(front_end, NoteFrontEnd)
     counts = {name: len(getattr(front_end, name)) for name in ("instruments", "pitches", "velocities")}
-    return replace(config, **counts, frames=front_end.frames)
+    return replace(config, **counts, frames=front_end.frames)  # type: ignore[arg-type]
 
 
 def _training(network: nn.Module, objective: Objective, plan: TrainingPlan, validation: list[Batch], checkpoint: "Checkpoint") -> "Training":

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import track
 
 from ..errors import VcompressError
-from ..runtime.front_ends import AnyFrontEnd
+from ..runtime.front_ends import AnyFrontEnd, of_mels
 from ..runtime.mel import FrontEnd
 from .adversarial import AdversarialTraining, Adversary
 from .checkpoint import Checkpoint, TrainingFacts, new_checkpoint, read_checkpoint, read_discriminators, save_checkpoint, shipped_checkpoint
@@ -128,7 +128,7 @@ def _make_training(
         if family.training is not None and before is None:  # what goes on from trained weights has its stages behind it
             return family.training(network, objective, plan, batches, makes)
         return Training(network, objective, plan, batches, makes)
-    adversary = family.adversary(makes.config, makes.front_end)
+    adversary = family.adversary(makes.config, of_mels(makes.front_end, "An adversary"))
     if start is not None and str(start) != SHIPPED:
         _load_discriminators(adversary, Path(start), makes)
     return AdversarialTraining(network, adversary, objective, plan, batches, makes)
@@ -139,7 +139,7 @@ def restore_adversary(checkpoint: Checkpoint, folder: Path) -> Adversary | None:
     family = find_family(checkpoint.family)
     if family.adversary is None or not (folder / LAST).is_file():
         return None
-    adversary = family.adversary(checkpoint.config, checkpoint.front_end)
+    adversary = family.adversary(checkpoint.config, of_mels(checkpoint.front_end, "An adversary"))
     return adversary if _load_discriminators(adversary, folder / LAST, checkpoint) else None
 
 

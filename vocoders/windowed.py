@@ -13,7 +13,7 @@ class WindowedConv1d(nn.Conv1d):
         self.register_buffer("window", torch.hann_window(kernel).square(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv1d(x, self.weight * self.window, self.bias, self.stride, self.padding)
+        return F.conv1d(x, self.weight * self.get_buffer("window"), self.bias, self.stride, self.padding)
 
 
 class WindowedTranspose1d(nn.ConvTranspose1d):
@@ -24,12 +24,12 @@ class WindowedTranspose1d(nn.ConvTranspose1d):
         self.register_buffer("window", torch.hann_window(kernel).square(), persistent=False)
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        return F.conv_transpose1d(x, self.weight * self.window, self.bias, self.stride, self.padding)
+        return F.conv_transpose1d(x, self.weight * self.get_buffer("window"), self.bias, self.stride, self.padding)  # type: ignore[arg-type]
 
     def plain(self) -> nn.ConvTranspose1d:
         """The same as an ordinary layer."""
         layer = nn.ConvTranspose1d(self.in_channels, self.out_channels, self.kernel_size, self.stride, self.padding, bias=self.bias is not None)  # type: ignore[arg-type]
-        layer.weight.data = (self.weight * self.window).detach()
+        layer.weight.data = (self.weight * self.get_buffer("window")).detach()
         if self.bias is not None and layer.bias is not None:
             layer.bias.data = self.bias.detach()
         return layer

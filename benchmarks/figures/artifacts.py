@@ -74,7 +74,6 @@ class Maker:
         """The weights of the package, or new ones: as the network's own initialisation draws them."""
         import torch
 
-        from ...runtime.mel import FrontEnd
         from ...vocoders.checkpoint import TrainingFacts, new_checkpoint, read_checkpoint, shipped_checkpoint
         from ...vocoders.registry import find_family
 
@@ -83,7 +82,7 @@ class Maker:
             return read_checkpoint(shipped, family.name, size)
         torch.manual_seed(SEED)
         weights = {key: value.detach() for key, value in family.network(family.sizes[size]).state_dict().items()}
-        front_end = FrontEnd(hop_length=family.sizes[size].hop_length)
+        front_end = family.front_end(family.sizes[size])
         return new_checkpoint(family, size, front_end, TrainingFacts(objective="no", seed=SEED), weights)
 
     def artifact(self, recipe: str) -> Artifact:

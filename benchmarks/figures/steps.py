@@ -93,7 +93,7 @@ def _load(maker: Maker, steps: int) -> Load:
     plan = replace(family.plan, steps=steps, time=SECONDS, batch_size=QAT_BATCH, learning_rate=1e-4, warmup=0, every=10 * steps)
     time = np.arange(2 * front_end.sample_rate) / front_end.sample_rate
     tone = (0.1 * np.sin(2 * np.pi * 220 * time)).astype(np.float32)
-    return Load(plan, Segments([tone], front_end, plan.frames), [steady_mel(front_end, 8)])
+    return Load(plan, Segments([front_end.fit(tone)], front_end, plan.frames, [front_end.example]), [steady_mel(front_end, 8)])
 
 
 def write(root: Path) -> Section:

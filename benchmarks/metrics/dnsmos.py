@@ -99,6 +99,12 @@ def _with_output(model: bytes, tensor: str) -> bytes:
 
 
 OVRL = Metric(
-    "dnsmos_ovrl", "DNSMOS", "higher", "DNSMOS P.835 overall estimate, first 9.01 s window of the repeated clip; not a MOS", "speechmos", function=dnsmos_ovrl
+    "dnsmos_ovrl",
+    "DNSMOS",
+    "higher",
+    "DNSMOS P.835 overall estimate, first 9.01 s window of the repeated clip; not a MOS",
+    "speechmos",
+    speech=True,
+    function=dnsmos_ovrl,
 )
-P808 = Metric("dnsmos_p808", "DNSMOS", "higher", "DNSMOS P.808 estimate, mean over 9.01 s windows; not a MOS", "speechmos", function=dnsmos_p808)
+P808 = Metric("dnsmos_p808", "DNSMOS", "higher", "DNSMOS P.808 estimate, mean over 9.01 s windows; not a MOS", "speechmos", speech=True, function=dnsmos_p808)

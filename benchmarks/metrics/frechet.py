@@ -34,5 +34,6 @@ FRECHET_DNSMOS = SetMetric(
     "lower",
     "Frechet distance on 64 DNSMOS P808 features (input of the last layer), 9.01 s windows",
     "speechmos",
+    speech=True,
     function=frechet_dnsmos,
 )

@@ -16,13 +16,15 @@ SetFunction = Callable[[Sequence[np.ndarray], Sequence[np.ndarray], int], float]
 
 @dataclass(frozen=True)
 class _Described:
-    """`sense`: which way is better; method: one sentence for the record; package: what has to be installed, "" for numpy alone."""
+    """`sense`: which way is better; method: one sentence for the record; package: what has to be installed, "" for numpy alone; `speech`: it judges
+    speech alone."""
 
     name: str
     unit: str
     sense: Sense
     method: str
     package: str = ""
+    speech: bool = False
 
     @property
     def missing(self) -> str:

@@ -16,5 +16,9 @@ def pesq_score(reference: np.ndarray, output: np.ndarray, rate: int, band: str) 
     return float(pesq(rate, reference, output, band))
 
 
-PESQ_WB = Metric("pesq_wb", "MOS-LQO", "higher", "ITU-T P.862.2 wide band at 16 kHz (package pesq)", "pesq", function=partial(pesq_score, band="wb"))
-PESQ_NB = Metric("pesq_nb", "MOS-LQO", "higher", "ITU-T P.862 narrow band at 16 kHz (package pesq)", "pesq", function=partial(pesq_score, band="nb"))
+PESQ_WB = Metric(
+    "pesq_wb", "MOS-LQO", "higher", "ITU-T P.862.2 wide band at 16 kHz (package pesq)", "pesq", speech=True, function=partial(pesq_score, band="wb")
+)
+PESQ_NB = Metric(
+    "pesq_nb", "MOS-LQO", "higher", "ITU-T P.862 narrow band at 16 kHz (package pesq)", "pesq", speech=True, function=partial(pesq_score, band="nb")
+)

@@ -19,4 +19,4 @@ def stoi_score(reference: np.ndarray, output: np.ndarray, rate: int) -> float:
             raise ValueError("less than 30 frames of speech") from None
 
 
-STOI = Metric("stoi", "1", "higher", "STOI, Taal et al. 2011 (package pystoi)", "pystoi", function=stoi_score)
+STOI = Metric("stoi", "1", "higher", "STOI, Taal et al. 2011 (package pystoi)", "pystoi", speech=True, function=stoi_score)

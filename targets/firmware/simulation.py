@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import VcompressError
 from ...runtime.artifact import Artifact
-from ...runtime.mel import FrontEnd
+from ...runtime.front_ends import AnyFrontEnd, of_mels
 from ..profile import Profile
 from ..roofline import Speed
 from ..simulators import simulate
@@ -101,8 +101,9 @@ def mlperf_tiny() -> Range:
     return Range(row["least"], row["most"])
 
 
-def vowel(front_end: FrontEnd, frames: int) -> np.ndarray:
-    """A mel to try a vocoder with, float32 (n_mels, frames): a buzz of falling harmonics."""
+def vowel(front_end: AnyFrontEnd, frames: int) -> np.ndarray:
+    """A mel to try a vocoder with, float32 (n_mels, frames): a buzz of falling harmonics. Raises VcompressError for one that is given notes."""
+    front_end = of_mels(front_end, "A simulated board")
     time = np.arange(frames * front_end.hop_length) / front_end.sample_rate
     buzz = sum(np.sin(2 * np.pi * PITCH * k * time) / k for k in range(1, HARMONICS + 1) if PITCH * k < front_end.sample_rate / 2)
     waveform = (0.1 * np.asarray(buzz)).astype(np.float32)
