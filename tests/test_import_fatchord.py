@@ -1,6 +1,7 @@
 """The WaveRNN of fatchord/WaveRNN: imported, it computes and draws what the public network does; what is not sure is refused."""
 
 import os
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -267,3 +268,7 @@ def test_hostile_cut_and_empty_files_are_refused(tmp_path: Path) -> None:
         with pytest.raises(VcompressError, match=words):
             import_checkpoint(tmp_path / "latest_weights.pyt", "wavernngru", Said(public_defaults=True))
     assert not (tmp_path / "run").exists()
+    with zipfile.ZipFile(tmp_path / "ljspeech.zip", "w") as archive:
+        archive.writestr("latest_weights.pyt", whole)
+    with pytest.raises(VcompressError, match=r"is an archive with latest_weights\.pyt in it; unpack it"):
+        import_checkpoint(tmp_path / "ljspeech.zip", "wavernngru", Said(public_defaults=True))

@@ -83,7 +83,22 @@ def read_pickle(path: Path) -> Any:
     except _Code as name:
         raise VcompressError(f"{path} names {name}, which would have to be run to be read, and is not; save the generator's state_dict alone.") from None
     except Exception:
+        if packed := _packed(path):
+            raise VcompressError(f"{path} is an archive with {packed} in it; unpack it and give that file.") from None
         raise VcompressError(f"{path} is truncated, damaged, or no file that torch.save wrote; copy the checkpoint again.") from None
+
+
+def _packed(path: Path) -> str | None:
+    """The first file of weights in a plain archive, as some are offered for download."""
+    if not zipfile.is_zipfile(path):
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except Exception:  # damaged in one of many ways
+        return None
+    weights = (name for name in names if name.rpartition(".")[2] in ("pt", "pth", "pyt", "pkl") and name.rpartition("/")[2] != "data.pkl")
+    return next(weights, None)
 
 
 def module_state(module: StandIn, prefix: str = "") -> State:
