@@ -22,7 +22,7 @@ from .forms import Form, Nested, nth
 from .objectives import DSTFTObjective, Network, Objective
 from .plan import TrainingPlan
 from .segments import Batch
-from .windowed import WindowedTranspose1d
+from .windowed import WindowedTranspose1d, begin_as_sines, begin_for_relu
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint
@@ -166,6 +166,8 @@ class Decoder(nn.Module):
         self.context = nn.Conv1d(config.dimension, c, config.context)
         self.rewrites = nn.ModuleList(nn.Conv1d(c, c, 1) for _ in range(config.rewrites))
         self.head = WindowedTranspose1d(c, 1, config.kernel, config.hop_length, config.kernel + config.hop_length)
+        begin_for_relu(self.context, *self.rewrites)  # type: ignore[arg-type]
+        begin_as_sines(self.head, 0.1 / math.sqrt(c))
 
     def forward(self, frames: Tensor) -> Tensor:
         """(B, dimension, F + lead) -> (B, 1, hop F)."""

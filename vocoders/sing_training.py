@@ -12,7 +12,7 @@ from .plan import TrainingPlan
 from .segments import Batch
 from .sing import SING, SINGConfig, State
 from .training import Training
-from .windowed import WindowedConv1d
+from .windowed import WindowedConv1d, begin_as_sines, begin_for_relu
 
 STAGES = ("autoencoder", "sequence generator", "end to end")
 ENDS = (0.4, 0.8, 1.0)  # of the budget; the paper's 50, 50 and 20 epochs take about as long
@@ -28,6 +28,8 @@ class Encoder(nn.Module):
         self.filters = WindowedConv1d(1, c, config.kernel, config.hop_length, margin)
         self.rewrites = nn.ModuleList(nn.Conv1d(c, c, 1) for _ in range(config.rewrites))
         self.projection = nn.Conv1d(c, config.dimension, 1)
+        begin_as_sines(self.filters, 0.02)
+        begin_for_relu(*self.rewrites, self.projection)  # type: ignore[arg-type]
 
     def forward(self, waveform: Tensor) -> Tensor:
         """(B, 1, hop F) -> (B, dimension, F + lead)."""

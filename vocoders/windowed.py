@@ -1,8 +1,36 @@
 """Convolutions whose filters are multiplied by a squared Hann window, so that they begin and end in silence (SING, section 3.2)."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+LOWEST, HIGHEST, RATE = 40.0, 7800.0, 16000  # Hz
+
+
+@torch.no_grad()
+def begin_as_sines(layer: nn.Conv1d | nn.ConvTranspose1d, level: float) -> None:
+    """Begin with filters that are sines, four phases of each frequency, spread as pitches are heard.
+
+    From random filters D_STFT first falls to silence, where its gradient is zero, and a short training stays there.
+    """
+    filters = layer.weight.view(-1, layer.weight.shape[2])
+    count, kernel = filters.shape
+    lowest, highest = (math.log1p(frequency / 700) for frequency in (LOWEST, HIGHEST))
+    frequencies = 700 / RATE * torch.expm1(torch.linspace(lowest, highest, -(-count // 4))).repeat_interleave(4)[:count]
+    phases = torch.arange(count) % 4 * (math.pi / 2)
+    filters.copy_(level * torch.cos(2 * math.pi * frequencies[:, None] * torch.arange(kernel) + phases[:, None]))
+    if layer.bias is not None:
+        layer.bias.zero_()
+
+
+def begin_for_relu(*layers: nn.Conv1d) -> None:
+    """Begin with weights that keep the size of what passes (He et al. 2015)."""
+    for layer in layers:
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
 
 
 class WindowedConv1d(nn.Conv1d):

@@ -24,6 +24,7 @@ _CODE_BASES = {
     "ivanvovk": ".ivanvovk",
     "nvidia": ".nvidia",
     "l0sg": ".l0sg",
+    "facebook": ".facebook",
     "fatchord": ".fatchord",
 }
 
@@ -40,7 +41,6 @@ OPTIONS = {
 # Names that tell what else a file can be.
 OTHERS = {
     "rnn1.": "a WaveRNN of an unknown kind",
-    "sequence_generator.": "a SING",
     "upsample_net.": "a Parallel WaveGAN",
     "flows.": "a WaveFlow",
     "model.flows.": "a WaveFlow",

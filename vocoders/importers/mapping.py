@@ -17,8 +17,10 @@ GENERATORS = ("generator", "model_g", "model", "state_dict")
 def find_state(content: Any) -> State:
     """The generator's tensors in what a file holds, by the names they have there; nothing where there is no generator.
 
-    Goes into the dictionaries that trainers put around it and strips what parallel training puts before every name.
+    Goes into the dictionaries that trainers put around it, behind the number of an epoch, and strips what parallel training puts before every name.
     """
+    if isinstance(content, tuple) and len(content) == 2:
+        content = content[1]
     while isinstance(content, Mapping) and (inner := next((content[key] for key in GENERATORS if isinstance(content.get(key), Mapping)), None)) is not None:
         content = inner
     if not isinstance(content, Mapping):
