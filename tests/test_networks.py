@@ -73,7 +73,7 @@ def test_folded_network_computes_what_it_did(name: str) -> None:
     with torch.no_grad():
         output = network(*inputs)
         first = output[0] if isinstance(output, tuple) else output  # of a flow the latent
-        assert first.shape == (1, 256 if name == "wavernn" else 1, 5 * config.hop_length)  # of WaveRNN the logits of the coarse symbols
+        assert first.shape == (1, 256 if name in ("wavernn", "subscale") else 1, 5 * config.hop_length)  # of WaveRNN the logits of the coarse symbols
         again = family.network(config).eval()
         fold(network)
         load_folded(again, network.state_dict())
@@ -102,6 +102,8 @@ def test_every_sampler_can_be_made(name: str, size: str) -> None:
         expected = {"conditioner": 1, **{f"flow_{k}": config.height - 1 for k in range(8)}}
     if name == "wavernn":
         expected = {"conditioner": 1, "coarse": 256, "fine": 256}  # for each frame
+    if name == "subscale":
+        expected = {"conditioner": 1, "context": 16, "coarse": 16, "fine": 16}  # for each frame, 16 samples a call
     assert calls == expected
 
 
