@@ -63,6 +63,11 @@ REFUSED: dict[str, tuple[Callable[[Place, dict[str, Run]], tuple[object, ...]], 
     "nothing": (lambda place, runs: ("prune", "melgan", "--sparsity", 0), "A sparsity of 0 is none"),
     "everything": (lambda place, runs: ("prune", "melgan", "--sparsity", 1), "A sparsity of 1 is none"),
     "less than nothing": (lambda place, runs: ("prune", "melgan", "--sparsity", -0.5), "A sparsity of -0.5 is none"),
+    "no block": (lambda place, runs: ("prune", "melgan", "--block", "16"), "'16' is no block of weights; give rows x columns"),
+    "channels in blocks": (lambda place, runs: ("prune", "melgan", "--structured", "--block", "16x1"), "leave out --block and --only, or --structured"),
+    "no such layer": (
+        lambda place, runs: ("prune", "melgan", "--only", "recurrent", "--weights", place.weights("melgan")), "MelGAN has no layers called recurrent; choose"
+    ),
     "no number": (lambda place, runs: ("prune", "melgan", "--sparsity", "nan"), "A sparsity of nan is none"),
     "no channel": (
         lambda place, runs: ("prune", "melgan", "--structured", "--sparsity", 0.01, "--weights", place.weights("melgan")), "no channels to take away"

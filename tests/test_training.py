@@ -1,7 +1,9 @@
 """Training: it learns, it can be stopped anywhere, and it goes on as if nothing had been."""
 
+import ctypes
 import json
 import os
+import platform
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,6 +27,7 @@ from vcompress.vocoders.diffwave import DiffWave, DiffWaveConfig
 from vcompress.vocoders.keeper import CURVE, LAST, read_curve
 from vcompress.vocoders.losses import MelLoss, SpectralLoss
 from vcompress.vocoders.melgan import MelGAN, MelGANConfig
+from vcompress.vocoders.memory import keep_memory
 from vcompress.vocoders.objectives import DenoisingObjective, SpectralObjective
 from vcompress.vocoders.plan import TrainingPlan, parse_time
 from vcompress.vocoders.registry import find_family
@@ -277,3 +280,13 @@ def test_train_command_refuses_and_leaves_nothing(vcompress, tmp_path: Path, arg
     answer = vcompress("train", *arguments, "--data", tmp_path / "none", "--workspace", tmp_path / "runs")
     assert answer.code == 2 and answer.err.count("\n") == 1 and not answer.out
     assert not list(tmp_path.rglob("*.*"))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc is not this system's C library")
+def test_memory_is_kept_where_the_c_library_can() -> None:
+    assert keep_memory()
+
+
+def test_memory_is_left_alone_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
+    assert not keep_memory()

@@ -16,6 +16,7 @@ from ..errors import VcompressError
 from ..runtime.quiet import quiet
 from .checkpoint import LIGHTNING_KEY, LIGHTNING_PREFIX, Checkpoint, TrainingFacts, read_checkpoint
 from .keeper import LAST, Keeper
+from .memory import keep_memory
 from .objectives import Objective
 from .plan import TrainingPlan as TrainingPlan
 from .segments import Batch, Batches, Segments
@@ -155,6 +156,8 @@ def train(training: Training, segments: Segments, folder: Path, *reports: Callba
     longer finite or `last.ckpt` is damaged.
     """
     plan, last = training.plan, folder / LAST
+    if not trains_on_a_gpu(plan):
+        keep_memory()
     folder.mkdir(parents=True, exist_ok=True)
     if last.is_file():
         _restore(training, last)
