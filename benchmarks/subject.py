@@ -12,9 +12,10 @@ import numpy as np
 from ..errors import VcompressError
 from ..runtime.artifact import Artifact
 from ..runtime.audio import resample
-from ..runtime.backends import Session, load
+from ..runtime.backends import Session, load, on_a_gpu
 from ..runtime.samplers import make_sampler
 from ..runtime.synthesis import synthesize
+from .energy.nvml import gpu_name
 from .energy.trial import SECONDS, WINDOWS
 from .environment import environment
 from .records import HOST
@@ -107,7 +108,9 @@ class Subject:
     @property
     def environment(self) -> dict[str, str]:
         """What of machine and back end bears on its figures."""
-        return {**self.session().environment, **self.machine}
+        found = {**self.session().environment, **self.machine}
+        name = gpu_name() if on_a_gpu(self.settings.backend) else ""
+        return {"gpu": name, **found} if name else found
 
     @property
     def steps(self) -> int:

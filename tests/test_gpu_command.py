@@ -1,14 +1,19 @@
 """`python -m vcompress.benchmarks.gpu`, with the back end that a machine without a GPU has."""
 
+import sys
 from pathlib import Path
 
 import pytest
+from machines import fake_nvml
 from tiny_bench import diffusion, gan, write_clips
 
-from vcompress.benchmarks import gpu
+from vcompress.benchmarks import gpu, subject
+from vcompress.benchmarks.bench import bench
+from vcompress.benchmarks.energy.nvml import gpu_name
 from vcompress.benchmarks.record_files import check_file
 from vcompress.benchmarks.records import Record, read_records
 from vcompress.benchmarks.rows import rows_of
+from vcompress.benchmarks.subject import BenchSettings
 
 
 @pytest.fixture
@@ -60,3 +65,12 @@ def test_recordings_make_it_the_papers_protocol(tmp_path: Path, tiny: None) -> N
 def test_an_unknown_back_end_ends_before_anything_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert gpu.main(["--out", str(tmp_path / "x.jsonl"), "--workspace", str(tmp_path), "--backend", "cuda"]) == 2
     assert "no back end 'cuda'" in capsys.readouterr().err and not (tmp_path / "x.jsonl").exists()
+
+
+def test_records_of_a_gpu_name_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", fake_nvml())
+    monkeypatch.setattr(subject, "on_a_gpu", lambda backend: True)
+    (named,) = bench([gan(tmp_path / "a")], [], BenchSettings(seconds=0.1, repeats=3, warmup=1, families=("flops",)), tmp_path / "records.jsonl")
+    assert named.environment["gpu"] == "Example GPU"
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    assert gpu_name() == ""

@@ -41,6 +41,18 @@ def find_gpu(
     return PolledMeter(Description(source, title, covers, interval), lambda: [read(pynvml, handle) for handle in handles], to_curve, clock)
 
 
+def gpu_name() -> str:
+    """The GPU that a back end on one takes; "" where NVML does not tell."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        name = pynvml.nvmlDeviceGetName(_handle(pynvml, 0))
+    except Exception:  # without the package, without a driver, without a GPU
+        return ""
+    return name if isinstance(name, str) else str(name.decode())
+
+
 def _handle(library: Any, place: int) -> Any:
     """The GPU at a place of CUDA_VISIBLE_DEVICES, which names them by number or by UUID; of all where it is not set."""
     visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
