@@ -265,14 +265,19 @@ def _at_once(network: nn.Module) -> Callable[[Tensor, Tensor], None]:
     assert isinstance(network, WaveRNN)
 
     def synthesis(waveform: Tensor, mel: Tensor) -> None:
-        states, seen = waveform.expand(-1, network.config.units, -1), waveform.expand(-1, 3, -1)
         network.conditioner(mel)
-        for half, inputs in ((network.coarse, seen[:, :2]), (network.fine, seen)):
-            half.recurrent(states)
-            half.input(inputs)
-            half.read(states[:, : half.units])
+        halves_at_once(network.coarse, network.fine, waveform)
 
     return synthesis
+
+
+def halves_at_once(coarse: Half, fine: Half, waveform: Tensor) -> None:
+    """The products of both halves for each sample of a waveform (B, 1, T), whose states are given."""
+    states, seen = waveform.expand(-1, 2 * coarse.units, -1), waveform.expand(-1, 3, -1)
+    for half, inputs in ((coarse, seen[:, :2]), (fine, seen)):
+        half.recurrent(states)
+        half.input(inputs)
+        half.read(states[:, : half.units])
 
 
 def _inputs(config: WaveRNNConfig, frames: int) -> tuple[Tensor, ...]:

@@ -6,7 +6,8 @@ needs a single column of its past, so that what ships is a step of it, with stat
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,11 +15,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..runtime.samplers.wavernn_subscale import CENTRE, KNOWN, SILENCE
-from .family import Family
 from .forms import AT_THE_FRAME_RATE, Form, Nested, nth
-from .objectives import Network, SymbolObjective, symbols
-from .plan import TrainingPlan
-from .wavernn import GATE_SCALE, GATES, HALVES, Conditioner, Half, WaveRNNConfig, conditioner_form, half_form, projection, recurrence, seen_symbols, wide_of
+from .objectives import symbols
+from .wavernn import FAMILY as WAVERNN
+from .wavernn import (
+    GATE_SCALE,
+    GATES,
+    HALVES,
+    Conditioner,
+    Half,
+    WaveRNNConfig,
+    conditioner_form,
+    half_form,
+    halves_at_once,
+    projection,
+    recurrence,
+    seen_symbols,
+    wide_of,
+)
 
 
 @dataclass(frozen=True)
@@ -114,7 +128,7 @@ def parted(waveform: Tensor, parts: int) -> Tensor:
 def context_columns(waveform: Tensor, config: SubscaleConfig) -> Tensor:
     """What the context network is shown for each part: (B, 1, T) -> (B, parts, 3 parts, T / parts + seen - 1), silence at both ends.
 
-    Channels: coarse symbols of all parts, the fine ones, and which parts are known. The last `seen` columns up to i + seen - 1 are those of sample i.
+    Channels: coarse symbols of all parts, the fine ones, and which parts are known. Columns i to i + seen - 1 are those of sample i.
     """
     ahead, known = config.lookahead, torch.ones(config.parts, config.parts, device=waveform.device).tril(-1)
     shown = []
@@ -169,36 +183,29 @@ def _wide(config: SubscaleConfig) -> dict[str, str]:
     return {"input:mel": AT_THE_FRAME_RATE} | dict.fromkeys(_wide_context(config), GATES) | wide_of()
 
 
-def _compose_of(config: SubscaleConfig) -> Callable[[Mapping[str, Callable[..., Any]]], Network]:
+def _taught(config: SubscaleConfig, graphs: Mapping[str, Callable[..., Any]], waveform: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
     """Teacher forcing through the steps themselves, of all parts at once: what is quantized is trained as it ships."""
-
-    def compose(graphs: Mapping[str, Callable[..., Any]]) -> Network:
-        def network(waveform: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
-            conditions, columns = graphs["conditioner"](mel), context_columns(waveform, config).transpose(1, 2)
-            seen = seen_symbols(parted(waveform, config.parts).reshape(-1, 1, waveform.shape[2] // config.parts)).unflatten(0, (-1, config.parts))
-            start = waveform.new_zeros(len(waveform), config.context_channels, config.parts)
-            lines = [[start] * 2**i for i in range(config.context_layers)]
-            state, logits = waveform.new_zeros(len(waveform), config.units, config.parts), []
-            for t in range(columns.shape[3]):
-                i = max(0, t - config.seen + 1)  # before that the context network fills
-                frame = i * config.parts // config.hop_length
-                at = [c[:, :, frame : frame + 1].expand(-1, -1, config.parts) for c in conditions]
-                (*given,) = graphs["context"](columns[:, :, :, t], *at, [line[t % len(line)] for line in lines])
-                for line, saw in zip(lines, given[2:], strict=True):
-                    line[t % len(line)] = saw
-                if t < config.seen - 1:
-                    continue
-                sees = seen[:, :, :, i].transpose(1, 2)
-                coarse, first = graphs["coarse"](state, sees[:, :2], given[0])
-                fine, second = graphs["fine"](state, sees, given[1])
-                state = torch.cat([first, second], 1)
-                logits.append((coarse, fine))
-            coarse, fine = (torch.cat(half, 2) for half in zip(*logits, strict=True))
-            return coarse, fine
-
-        return network
-
-    return compose
+    conditions, columns = graphs["conditioner"](mel), context_columns(waveform, config).transpose(1, 2)
+    seen = seen_symbols(parted(waveform, config.parts).reshape(-1, 1, waveform.shape[2] // config.parts)).unflatten(0, (-1, config.parts))
+    start = waveform.new_zeros(len(waveform), config.context_channels, config.parts)
+    lines = [[start] * 2**i for i in range(config.context_layers)]
+    state, logits = waveform.new_zeros(len(waveform), config.units, config.parts), []
+    for t in range(columns.shape[3]):
+        i = max(0, t - config.seen + 1)  # before that the context network fills
+        frame = i * config.parts // config.hop_length
+        at = [c[:, :, frame : frame + 1].expand(-1, -1, config.parts) for c in conditions]
+        given = graphs["context"](columns[:, :, :, t], *at, [line[t % len(line)] for line in lines])
+        for line, saw in zip(lines, given[2:], strict=True):
+            line[t % len(line)] = saw
+        if t < config.seen - 1:
+            continue
+        sees = seen[:, :, :, i].transpose(1, 2)
+        coarse, first = graphs["coarse"](state, sees[:, :2], given[0])
+        fine, second = graphs["fine"](state, sees, given[1])
+        state = torch.cat([first, second], 1)
+        logits.append((coarse, fine))
+    coarse, fine = (torch.cat(half, 2) for half in zip(*logits, strict=True))
+    return coarse, fine
 
 
 def _at_once(network: nn.Module) -> Callable[[Tensor, Tensor], None]:
@@ -207,39 +214,27 @@ def _at_once(network: nn.Module) -> Callable[[Tensor, Tensor], None]:
 
     def synthesis(waveform: Tensor, mel: Tensor) -> None:
         config, context = network.config, network.context
-        states, seen = waveform.expand(-1, config.units, -1), waveform.expand(-1, 3, -1)
         network.conditioner(mel)
         past = [waveform.expand(-1, config.context_channels, -1)] * config.context_layers
         context(waveform.expand(-1, 3 * config.parts, -1), [waveform.expand(-1, 3 * config.half, -1)] * 2, past)
-        for half, inputs in ((network.coarse, seen[:, :2]), (network.fine, seen)):
-            half.recurrent(states)
-            half.input(inputs)
-            half.read(states[:, : half.units])
+        halves_at_once(network.coarse, network.fine, waveform)
 
     return synthesis
 
 
-def _inputs(config: SubscaleConfig, frames: int) -> tuple[Tensor, ...]:
-    return torch.zeros(1, 1, frames * config.hop_length), torch.zeros(1, config.n_mels, frames)
-
-
-FAMILY = Family(
+FAMILY = replace(
+    WAVERNN,
     name="subscale",
     title="Subscale WaveRNN",
     config=SubscaleConfig,
     network=SubscaleWaveRNN,
     sizes=SIZES,
-    inputs=_inputs,
-    objective=lambda front_end: SymbolObjective(),
-    objective_name="symbol likelihood",
     sampler={"name": "wavernn_subscale"},
     sampler_of=lambda config: {"parts": config.parts, "lookahead": config.lookahead, "layers": config.context_layers},
-    plan=TrainingPlan(batch_size=16, frames=8, learning_rate=1e-3, every=100),
+    plan=replace(WAVERNN.plan, batch_size=16, frames=8),  # 128 steps of each of 16 parts
     forms=step_forms,
-    compose_of=_compose_of,
-    floats={},
+    compose_of=lambda config: lambda graphs: partial(_taught, config, graphs),
     wide=_wide,
     paper_synthesis=_at_once,
-    paper_calls=1,
     calibration_frames=8,
 )
