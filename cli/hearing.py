@@ -87,6 +87,11 @@ def judge_of(job: Job, run: "Run", vocoder: "FoldedVocoder", hearing: Hearing) -
     from ..runtime.samplers import make_sampler
     from ..vocoders.trainer import WEIGHTS
 
+    if vocoder.family.draws_samples:
+        raise VcompressError(
+            f"{vocoder.family.title} draws each sample given those before it, and one other draw makes another waveform, "
+            "so no layer's damage can be heard in it; quantize it with vcompress quantize, quantize --dynamic or qat."
+        )
     sampler = make_sampler(vocoder.sampler, vocoder.front_end.hop_length)
     prepared = PreparedVocoder(vocoder.family, vocoder.network, vocoder.trained.config, Bits.eight(vocoder.family))
     with progress_bar(f"Calibrating {run.facts['name']}") as progress:

@@ -208,10 +208,15 @@ def test_from_weights_to_a_recording(vcompress: CommandLine, tmp_path: Path) -> 
         "quantize", "wavernn", "--weights", weights, "--data", tmp_path / "clips", "--validation", "clip_0", "--calibration-clips", 1, *workspace
     )
     assert answer.code == 0, answer.err
-    answer = vcompress("export", "--int8", "--format", "loop", *workspace, "--json")
+    answer = vcompress("export", "--int8", "--format", "loop,onnx-loop", *workspace, "--json")
     assert answer.code == 0, answer.err
     artifact = json.loads(answer.out)["artifact"]
-    mel, output = tmp_path / "mel.npy", tmp_path / "out.wav"
+    mel, outputs = tmp_path / "mel.npy", {backend: tmp_path / f"{backend}.wav" for backend in ("loop", "onnx-loop")}
     np.save(mel, tiny_mels(1)[0])
-    answer = vcompress("synth", artifact, mel, "--backend", "loop", "-o", output)
-    assert answer.code == 0 and output.is_file(), answer.err
+    for backend, output in outputs.items():
+        answer = vcompress("synth", artifact, mel, "--backend", backend, "-o", output)
+        assert answer.code == 0, answer.err
+    assert outputs["loop"].read_bytes() == outputs["onnx-loop"].read_bytes()
+    for command in (["sensitivity"], ["quantize", "--mixed"]):
+        answer = vcompress(*command, "wavernn", "--weights", weights, "--data", tmp_path / "clips", "--calibration-clips", 1, *workspace)
+        assert answer.code == 2 and "no layer's damage can be heard" in answer.err, answer.err

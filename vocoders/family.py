@@ -82,6 +82,11 @@ class Family:
         """Settings for `runtime.samplers.make_sampler` of a network of this configuration."""
         return {**self.sampler, **self.sampler_of(config)}
 
+    @property
+    def draws_samples(self) -> bool:
+        """Whether each sample is drawn given those before it, so that one other draw makes another waveform."""
+        return self.calibration_frames is not None
+
     def composed(self, config: Any, graphs: Mapping[str, Callable[..., Any]]) -> Network:
         """What an objective calls, made of the graphs of a network of this configuration."""
         return (self.compose if self.compose_of is None else self.compose_of(config))(graphs)
