@@ -19,7 +19,9 @@ FoldOption = Annotated[bool, typer.Option("--fold-schedule", help="Make constant
 FamilyOption = Annotated[str | None, typer.Option("--family", metavar="FAMILY", help="Only runs of this family.", show_default=False)]
 FormatOption = Annotated[
     list[str] | None,
-    typer.Option("--format", metavar="FORMAT", help="onnx; tflite or c as well, loop for WaveRNN; may be given again.  [default: onnx]", show_default=False),
+    typer.Option(
+        "--format", metavar="FORMAT", help="onnx; tflite, c, for WaveRNN loop or onnx-loop as well; may be given again.  [default: onnx]", show_default=False
+    ),
 ]
 TargetOption = Annotated[
     str | None,

@@ -21,7 +21,7 @@ SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Decides ev
 ThreadsOption = Annotated[int, typer.Option("--threads", metavar="N", min=1, help="Threads that the network runs with.")]
 BackendOption = Annotated[
     str | None,
-    typer.Option("--backend", metavar="NAME", help="What runs the graphs: onnxruntime, litert, tflite_runtime, c, loop, torch-cuda:fp16:graphs ... "
+    typer.Option("--backend", metavar="NAME", help="What runs the graphs: onnxruntime, litert, tflite_runtime, c, loop, onnx-loop, torch-cuda:fp16:graphs ... "
                  "(docs/gpu.md).  [default: what suits the machine]", show_default=False),
 ]  # fmt: skip
 PowerOfOption = Annotated[

@@ -16,6 +16,7 @@ from vcompress.benchmarks import rtf, wavernn_loops
 from vcompress.benchmarks.subject import BenchSettings, Subject
 from vcompress.benchmarks.wavernn_loops import with_loops
 from vcompress.benchmarks.wavernn_speed import random_steps
+from vcompress.compress.dynamic import quantize_dynamic
 from vcompress.errors import VcompressError
 from vcompress.export.onnx_graph import IR_VERSION, OPSET
 from vcompress.export.onnx_loop import derived
@@ -57,6 +58,16 @@ def test_in_float_it_gives_the_samples_of_the_steps(artifacts: dict[str, Artifac
     artifact, mel = artifacts["fp32"], tiny_mels(1)[0]
     found, expected = (synthesize(artifact, load(backend, artifact), mel, 7) for backend in ("onnx-loop", "onnxruntime"))
     assert np.array_equal(found, expected) and len(set(expected.tolist())) > 50
+
+
+def test_of_steps_with_dynamic_integers_too_it_gives_their_samples(artifacts: dict[str, Artifact], tmp_path: Path) -> None:
+    plain = artifacts["fp32"]
+    dynamic = Artifact(shutil.copytree(plain.folder, tmp_path / "dynamic"), plain.manifest)
+    for graph in ("coarse", "fine"):
+        quantize_dynamic(plain.graph_path(graph), dynamic.graph_path(graph))
+    dynamic, mel = with_loops(dynamic, tmp_path / "loops"), tiny_mels(1)[0]
+    found, expected = (synthesize(dynamic, load(backend, dynamic), mel, 7) for backend in ("onnx-loop", "onnxruntime"))
+    assert np.array_equal(found, expected) and not np.array_equal(found, synthesize(plain, load("onnxruntime", plain), mel, 7))
 
 
 @pytest.mark.parametrize("method", ["static", "fp32"])

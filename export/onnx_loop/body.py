@@ -39,6 +39,7 @@ class Body:
             names.update({output: prefix + output for output in node.output if output})
             added = onnx.NodeProto()
             added.CopyFrom(node)
+            added.name = node.name and prefix + node.name
             added.input[:], added.output[:] = [names[name] for name in node.input], [names[name] for name in node.output]
             self.nodes.append(added)
         return {output.name: names[output.name] for output in graph.output}
