@@ -113,12 +113,17 @@ def export(
     \b
     Example: vcompress records export --csv figures.csv --parquet figures.parquet
     """
-    from ..benchmarks.record_files import write_csv, write_parquet
+    from ..benchmarks.record_files import read_file, write_csv, write_parquet
     from ..errors import VcompressError
+    from ..runtime.workspace import Workspace
 
     if csv is None and parquet is None:
         raise VcompressError("There is no file to write; give --csv FILE, --parquet FILE or both.")
-    found = _read(file, workspace)
+    source = file or Workspace(workspace).records
+    places = [path.resolve() for path in (source, csv, parquet) if path is not None]
+    if len(set(places)) < len(places):
+        raise VcompressError("A table would be written over the records, or over the other table; give each a name of its own.")
+    found = read_file(source)
     for path, write in ((csv, write_csv), (parquet, write_parquet)):
         if path is not None:
             write(path, found)

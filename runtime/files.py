@@ -21,6 +21,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Raises VcompressError when the place cannot be written (read-only, full disk, missing permission).
     """
     path = Path(path)
+    if not path.name:
+        raise VcompressError(f"{path} is a folder, not a file to write; name a file.")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -229,3 +229,14 @@ def test_a_usual_figure_stands_before_one_of_a_preset() -> None:
     for order in ([usual, papers], [papers, usual]):
         assert rows_of(order)[0].figure("rtf") == usual
     assert rows_of([papers])[0].figure("rtf") == papers
+
+
+@pytest.mark.parametrize("place", ["/", "records.jsonl", "both"])
+def test_a_table_is_not_written_over_the_records_or_a_folder(vcompress: CommandLine, tmp_path: Path, place: str) -> None:
+    records = tmp_path / "records.jsonl"
+    write_records(records, [record("fp32", "rtf", 0.5)])
+    before = records.read_bytes()
+    tables = ("--csv", tmp_path / "a", "--parquet", tmp_path / "a") if place == "both" else ("--csv", tmp_path / place)
+    answer = vcompress("records", "export", records, *tables)
+    assert (answer.code, answer.out) == (2, "") and len(answer.err.splitlines()) == 1 and records.read_bytes() == before
+    assert vcompress("records", "merge", records, "-o", "/").code == 2

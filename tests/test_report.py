@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from html.parser import HTMLParser
 
 import pytest
@@ -216,6 +217,14 @@ def test_csv_round_trips(made):
 
 def test_png_is_a_picture(made):
     assert made[1].png.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_png_takes_names_as_they_are(tmp_path):
+    figures = [("fp32", "file_bytes", 2e6), ("fp32", "log_mel_l1", 0.3), ("static_w8a8", "file_bytes", 1e6), ("static_w8a8", "log_mel_l1", 0.4)]
+    records = [record(*figure, "$x^-\x1b$", clips="c" if figure[1] == "log_mel_l1" else "") for figure in figures]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert write_report(records, tmp_path, tmp_path / "report", "").png.stat().st_size > 1000
 
 
 def test_report_of_one_figure_is_still_a_report(tmp_path):

@@ -1,5 +1,6 @@
 """`pareto.png`: the fronts of the default quality against size, RTF and energy, for a paper or a README."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,19 +22,22 @@ GREY = "#b8bcc4"
 
 def write_picture(rows: Sequence[Row], path: Path) -> None:
     """Three panels side by side, 1650 x 720 pixels. Needs matplotlib; draws without a display."""
+    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(15, 5.2), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    quality = default_quality(rows)
-    panels = [(axes, _panel(axes, rows, quality, cost)) for axes, cost in zip(figure.subplots(1, len(COSTS)), COSTS, strict=True)]
-    figure.legend(handles=_legend(rows), loc="outside lower center", ncols=12, frameon=False, fontsize=9)
-    figure.canvas.draw()  # names find their places once everything else has its own
-    for axes, names in panels:
-        _name_points(axes, names)
-    with replacing(path) as part:
-        figure.savefig(part, format="png")
+    with rc_context({"text.parse_math": False}), warnings.catch_warnings():  # a name is a name, whatever is in it
+        warnings.simplefilter("ignore", UserWarning)
+        figure = Figure(figsize=(15, 5.2), dpi=110, layout="constrained")
+        FigureCanvasAgg(figure)
+        quality = default_quality(rows)
+        panels = [(axes, _panel(axes, rows, quality, cost)) for axes, cost in zip(figure.subplots(1, len(COSTS)), COSTS, strict=True)]
+        figure.legend(handles=_legend(rows), loc="outside lower center", ncols=12, frameon=False, fontsize=9)
+        figure.canvas.draw()  # names find their places once everything else has its own
+        for axes, names in panels:
+            _name_points(axes, names)
+        with replacing(path) as part:
+            figure.savefig(part, format="png")
 
 
 def _panel(axes: Any, rows: Sequence[Row], quality: Column, cost: Column) -> "Names":
