@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -191,6 +192,16 @@ def test_the_onnx_graph_equals_torch(tmp_path: Path) -> None:
         latent, (_, mel) = torch.randn(1, 1, 256 * frames), waveform_and_mel(1, frames)
         (found,) = session.run(None, {"latent": latent.numpy(), "mel": mel.numpy()})
         np.testing.assert_allclose(found, form.module(latent, mel).numpy(), atol=1e-4)
+
+
+def test_an_untrained_flow_can_be_exported_and_its_layers_told_apart(tmp_path: Path) -> None:
+    """The last layers of its WaveNets are zeros, which become one tensor; each keeps its name."""
+    config = WaveGlowConfig(channels=4, layers=2, flows=2, upsample_kernel=512)
+    (form,) = inverse_form(fold(WaveGlow(config)), config)
+    export_graph(form.module, form, tmp_path / "network.onnx")
+    onnxruntime.InferenceSession(tmp_path / "network.onnx", providers=["CPUExecutionProvider"])
+    layers = [node.name for node in onnx.load(tmp_path / "network.onnx").graph.node if node.op_type == "Conv"]
+    assert sorted(layers) == sorted(path for path, module in form.module.named_modules() if isinstance(module, nn.Conv1d))
 
 
 def test_the_sampler_draws_normal_noise_of_its_sigma_and_calls_once() -> None:
