@@ -150,6 +150,6 @@ def _run_of(job: "Job", recipe: "Recipe", steps: int, learning_rate: float, seed
         from .hearing import quantize_mixed
 
         return quantize_mixed(job, reuse=True)
-    if recipe.method in ("static", "dynamic"):
+    if recipe.method in ("static", "symmetric", "dynamic"):
         return quantize(job, recipe.method, reuse=True)
     return fine_tune(job, job.recipe(recipe.method), plan, reuse=True)
