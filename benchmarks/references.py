@@ -57,9 +57,9 @@ def read_references(clips: Sequence[Clip], front_end: AnyFrontEnd) -> References
     content["sample_rate"] = min(front_end.sample_rate, RATE)
     if front_end.peak is not None:
         content["peak"] = front_end.peak
-    identity = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     if isinstance(front_end, NoteFrontEnd):
         content["frames"] = front_end.frames
+    identity = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     read = [read_recording(clip, front_end) for clip in clips]
     waveforms, notes = tuple(recording.waveform for recording in read), tuple(recording.note for recording in read)
     return References(distinct_names(clips), waveforms, front_end.sample_rate, identity, notes)

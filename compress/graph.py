@@ -99,7 +99,9 @@ def prepare(form: Form, floats: Mapping[str, str], wide: Mapping[str, str] | Non
     weights: dict[str, WeightQuantizer] = {}
     for node in module.graph.nodes:
         if node.op == "call_module" and isinstance(modules.get(str(node.target)), ActivationQuantizer):
-            tensors[keys[node.args[0].name]] = modules[str(node.target)]  # type: ignore[assignment]
+            key, found = keys[node.args[0].name], modules[str(node.target)]
+            if tensors.setdefault(key, found) is not found:  # type: ignore[arg-type]
+                module.set_submodule(str(node.target), tensors[key])  # the two ends of a state are one tensor
         if node.target in WEIGHTED and isinstance(quantizer_of_weight := modules.get(str(node.args[1].target)), WeightQuantizer):
             weights[module_path(node)] = quantizer_of_weight
     outputs = zip(form.outputs, tree_leaves(module.graph.output_node().args), strict=True)

@@ -100,6 +100,8 @@ def test_every_sampler_can_be_made(name: str, size: str) -> None:
     expected = {"conditioner": 1, "step": 6} if name in ("diffwave", "wavegrad") else {"network": 1}
     if name == "waveflow":
         expected = {"conditioner": 1, **{f"flow_{k}": config.height - 1 for k in range(8)}}
+    if name == "sing":
+        expected = {"conditioner": 1, "lstm": 1, "decoder": 1}  # the LSTM for each frame
     if name == "wavernn":
         expected = {"conditioner": 1, "coarse": 256, "fine": 256}  # for each frame
     if name == "subscale":
