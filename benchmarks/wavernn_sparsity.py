@@ -1,6 +1,6 @@
 """A wide sparse WaveRNN against a narrow dense one with as many weights that are not zero: `python -m vcompress.benchmarks.wavernn_sparsity --data DIR`.
 
-The claim of Kalchbrenner et al. 2018, section 4. Both networks are trained alike from each seed: the same segments in the same order, for the same steps at
+A claim of Kalchbrenner et al. 2018. Both networks are trained alike from each seed: the same segments in the same order, for the same steps at
 the same rate. The wide one is pruned while it trains, in blocks, to the sparsity at which it has the weights of the narrow one: all of R, O_1, O_2 and the
 projections of the mel to the gates, each matrix by the same part; the input matrix stays whole. Behind it, the part of the conditioning network before its
 projections is the same in both and not counted. What is compared is the negative log-likelihood of the held-out part, in nats a sample.
