@@ -35,7 +35,7 @@ FromOption = Annotated[
 ]
 DataOption = Annotated[
     list[Path] | None,
-    typer.Option("--data", metavar="DIR", help="Folder of recordings; may be given again.  [default: the demo corpus]", show_default=False),
+    typer.Option("--data", metavar="DIR", help="Folder of recordings; may be given again.  [default: the demo corpus, or notes]", show_default=False),
 ]
 ValidationOption = Annotated[
     str | None,

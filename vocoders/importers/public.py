@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import VcompressError
+from ...runtime.front_ends import AnyFrontEnd
 from ...runtime.mel import FrontEnd
 from ..folding import State
 from .settings import Settings
@@ -54,7 +55,7 @@ class Found:
     `sampler`: settings of the family's sampler that this model has otherwise; `betas`: of its training, where they are not the family's."""
 
     config: Any
-    front_end: FrontEnd
+    front_end: AnyFrontEnd
     layers: Mapping[str, str]
     steps: int = 0
     state: State | None = None
