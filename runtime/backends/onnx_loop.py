@@ -36,6 +36,7 @@ class OnnxLoopSession:
         from onnxruntime import RunOptions
 
         options = RunOptions()
+        options.log_severity_level = 4  # it would print that it was ended
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(self._session.run, ["samples"], inputs, options)
             try:
