@@ -2,7 +2,7 @@
 
 A claim of Kalchbrenner et al. 2018. Both networks are trained alike from each seed: the same segments in the same order, for the same steps at
 the same rate. The wide one is pruned while it trains, in blocks, to the sparsity at which it has the weights of the narrow one: all of R, O_1, O_2 and the
-projections of the mel to the gates, each matrix by the same part; the input matrix stays whole. Behind it, the part of the conditioning network before its
+projections of the mel to the gates, each matrix by the same part; the input matrix stays whole. The part of the conditioning network before its
 projections is the same in both and not counted. What is compared is the negative log-likelihood of the held-out part, in nats a sample.
 What was trained is kept in a folder, and the same command goes on there.
 """
@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..compress.sparsity import parse_block
 from ..errors import VcompressError
 from ..runtime.files import write_text
 from .environment import environment
@@ -44,6 +45,7 @@ class Contest:
     def __post_init__(self) -> None:
         if self.wide % 2 or self.narrow % 2 or not 0 < self.narrow < self.wide:
             raise VcompressError(f"{self.wide} units against {self.narrow} are no contest; give even numbers, the larger as --wide.")
+        parse_block(self.block)
 
     def config(self, arm: str) -> "WaveRNNConfig":
         """Of one of the networks: half as many units behind each half as in the recurrent layer, as in the shipped sizes."""
@@ -86,14 +88,12 @@ def train_arm(
     import torch
 
     from ..compress.pruning import Zeros
-    from ..compress.sparsity import Pruning
     from ..vocoders.training import Training, train, validation_batches
     from ..vocoders.wavernn import FAMILY
 
     torch.manual_seed(plan.seed)
     network = _network(contest.config(arm))
-    block = Pruning.of(0.5, False, contest.block).block
-    keepers = (Zeros(matrices(network), contest.sparsity, block),) if arm == SPARSE else ()
+    keepers = (Zeros(matrices(network), contest.sparsity, parse_block(contest.block)),) if arm == SPARSE else ()
     objective = FAMILY.objective(None)
     trainer = Training(network, objective, plan, validation_batches(validation, plan, 2))
     if not train(trainer, training, folder, *keepers, *reports):

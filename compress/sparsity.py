@@ -34,7 +34,7 @@ class Pruning:
         for word in only:
             if not re.fullmatch(r"[a-z][a-z0-9]*", word):
                 raise VcompressError(f"{word!r} is no part of a layer's name; give a word such as recurrent, and --only again for another.")
-        return cls("channels" if structured else "prune", percent, _block(block), tuple(sorted(set(only))))
+        return cls("channels" if structured else "prune", percent, parse_block("1x1" if block is None else block), tuple(sorted(set(only))))
 
     @classmethod
     def found(cls, match: re.Match[str]) -> "Pruning | None":
@@ -53,8 +53,9 @@ class Pruning:
         return f"{self.kind}{self.percent:g}{block}{''.join(f'.{word}' for word in self.only)}"
 
 
-def _block(text: str | None) -> Block:
-    found = re.fullmatch(r"(\d{1,2})x(\d{1,2})", "1x1" if text is None else text.strip().lower())
+def parse_block(text: str) -> Block:
+    """Rows and columns of a block such as "16x1". Raises VcompressError for one that is none."""
+    found = re.fullmatch(r"(\d{1,2})x(\d{1,2})", text.strip().lower())
     rows, columns = map(int, found.groups()) if found else (0, 0)
     if not (0 < rows <= LARGEST and 0 < columns <= LARGEST):
         raise VcompressError(f"{text!r} is no block of weights; give rows x columns from 1 to {LARGEST} each, such as 16x1.")

@@ -255,3 +255,5 @@ def test_both_networks_have_as_many_weights_and_a_second_call_trains_nothing(tmp
 def test_widths_that_are_no_contest(widths: tuple[int, int]) -> None:
     with pytest.raises(VcompressError, match="are no contest; give even numbers"):
         Contest(*widths)
+    with pytest.raises(VcompressError, match="is no block of weights"):
+        Contest(block="16")
