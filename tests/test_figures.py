@@ -68,7 +68,7 @@ def test_an_artifact_is_made_once_and_quantized_with_its_schedule_folded(tmp_pat
     monkeypatch.setattr("vcompress.vocoders.checkpoint.shipped_checkpoint", lambda family, size: None)
     written, said = [], []
 
-    def write(vocoder, recipe, name, folder, table) -> Artifact:
+    def write(vocoder, recipe, name, folder, table, bits) -> Artifact:
         written.append((recipe, name, table))
         return diffusion(folder, recipe.name)
 
