@@ -43,6 +43,8 @@ def begin(vocoder: FoldedVocoder, recipe: Recipe) -> tuple[FoldedVocoder, Sequen
 
 def shrunk(vocoder: FoldedVocoder, sparsity: float) -> FoldedVocoder:
     """The vocoder without the part `sparsity` of the channels that can go. Raises VcompressError where none can."""
+    if not vocoder.family.narrows:
+        raise VcompressError(f"Channels cannot be taken from {vocoder.family.title}, whose state goes from one graph to another; prune single weights.")
     tied = tied_channels(vocoder.family.forms(vocoder.network, vocoder.trained.config))
     gone = least_important(vocoder.network, tied, sparsity)
     if not gone:

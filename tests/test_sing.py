@@ -24,6 +24,7 @@ from vcompress.benchmarks.subject import BenchSettings, Subject
 from vcompress.compress.calibration import calibrate
 from vcompress.compress.folded import FoldedVocoder
 from vcompress.compress.prepared import PreparedVocoder, run_form
+from vcompress.compress.pruning import shrunk
 from vcompress.compress.recipes import Recipe
 from vcompress.compress.scale_table import ScaleTable
 from vcompress.errors import VcompressError
@@ -339,3 +340,8 @@ def test_synth_of_a_vocoder_of_speech_refuses_a_note(tmp_path: Path, vcompress: 
     for arguments in ([], ["--pitch", 60]):
         answer = vcompress("synth", folder, *arguments, "-o", tmp_path / "out.wav")
         assert answer.code == 2 and "makes speech of a recording or a mel" in answer.err
+
+
+def test_channels_of_sing_are_not_taken_away() -> None:
+    with pytest.raises(VcompressError, match="Channels cannot be taken from SING"):
+        shrunk(vocoder(), 0.5)

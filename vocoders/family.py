@@ -43,7 +43,7 @@ class Family:
     that is sample by sample; None for all of it. `front_end(config)`: what a vocoder of this configuration is given, before a corpus is seen: a mel,
     or notes; `fitted(config, front_end)`: the configuration for the front end that the corpus led to. `training(network, objective,
     plan, validation, checkpoint)`: the training of the paper, where it is more than the objective. `counted_frames`: of the synthesis that the
-    catalogue counts.
+    catalogue counts. `narrows`: whether channels can be pruned.
     """
 
     name: str
@@ -74,6 +74,7 @@ class Family:
     front_end: Callable[[Any], AnyFrontEnd] = lambda config: FrontEnd(hop_length=config.hop_length)
     fitted: Callable[[Any, AnyFrontEnd], Any] = lambda config, front_end: config
     counted_frames: int = 64
+    narrows: bool = True
     training: "Callable[[nn.Module, Objective, TrainingPlan, list[Batch], Checkpoint], Training] | None" = None
     objective_of: Callable[[Any], Objective] | None = None
     compose_of: Callable[[Any], Callable[[Mapping[str, Callable[..., Any]]], Network]] | None = None

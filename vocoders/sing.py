@@ -358,4 +358,5 @@ FAMILY = Family(
     paper_synthesis=_once,
     paper_calls=1,
     counted_frames=250,
+    narrows=False,
 )
