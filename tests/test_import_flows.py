@@ -127,8 +127,8 @@ def test_waveglow_that_does_not_say_its_class_or_mel_is_refused(tmp_path: Path, 
 
 def test_waveglow_with_a_foreign_class_inside_is_refused(tmp_path: Path, glow: ModuleType) -> None:
     network = waveglow()
-    network.extra = nn.Linear(1, 1)
-    with pytest.raises(VcompressError, match=r"names torch.nn.modules.linear.Linear, which would have to be run"):
+    network.extra = nn.Bilinear(1, 1, 1)
+    with pytest.raises(VcompressError, match=r"names torch.nn.modules.linear.Bilinear, which would have to be run"):
         import_checkpoint(saved(tmp_path, {"model": network}), "waveglow", WAVEGLOW)
 
 
