@@ -74,9 +74,7 @@ def synth(
         print(out)
 
 
-def _given(
-    front_end: "AnyFrontEnd", source: Path | None, note: tuple[str | None, int | None, int | None], seconds: float | None
-) -> "tuple[np.ndarray, float]":
+def _given(front_end: "AnyFrontEnd", source: Path | None, note: tuple[str | None, int | None, int | None], seconds: float | None) -> "tuple[np.ndarray, float]":
     """What the vocoder is given, and the gain that was applied. Raises VcompressError where it is given the other of the two, or only part of it."""
     from ..runtime.notes import NoteFrontEnd
     from ..runtime.synthesis import read_mel

@@ -36,7 +36,8 @@ REPLACEMENTS: Mapping[type[nn.Module], Callable[[Any], nn.Module]] = {
 
 
 def fold(network: nn.Module) -> nn.Module:
-    """The network, changed in place: no weight norm, transposed convolutions in polyphase form, their windows in their filters, linear layers pointwise, interpolations as sums."""
+    """The network, changed in place: no weight norm, transposed convolutions in polyphase form, their windows in their filters, linear layers
+    pointwise, interpolations as sums."""
     fold_weight_norm(network)
     for path, module in list(network.named_modules()):
         replacement = REPLACEMENTS.get(type(module))

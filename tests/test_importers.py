@@ -361,7 +361,7 @@ REFUSED: dict[str, tuple[str, Callable[[Path], tuple[Any, str, Said]], str]] = {
     "g without v": ("hifigan", changed(jik876, lambda s: s.pop("conv_pre.weight_v")), "conv_pre.weight is missing"),
     "discriminators": ("hifigan", lambda folder: ({"mpd": {}, "msd": {}, "steps": 1}, "do_1", Said()), "give the g_ file"),
     "MelGAN's discriminator": ("melgan", lambda folder: ({"model.disc_0.model.0.1.bias": torch.zeros(1)}, "netD.pt", Said()), "tensors of no known vocoder"),
-    "WaveRNN": ("melgan", lambda folder: ({"rnn1.bias_hh_l0": torch.zeros(1)}, "latest_weights.pyt", Said()), "holds a WaveRNN of an unknown kind, which cannot be imported"),
+    "WaveRNN": ("melgan", lambda folder: ({"rnn1.bias_hh_l0": torch.zeros(1)}, "latest_weights.pyt", Said()), "holds a WaveRNN of an unknown kind"),
     "nothing": ("melgan", lambda folder: ({"epoch": 3}, "a.pt", Said()), "no tensors of a generator"),
     "a list": ("melgan", lambda folder: ([torch.zeros(1)], "a.pt", Said()), "no tensors of a generator"),
     "args.yml": ("melgan", changed(descript, config=settings({"ngf": 32}, "args.yml")), "args.yml has ngf 32, and .* has 2"),

@@ -31,11 +31,11 @@ class Family:
     optimiser. `adversary(config, front_end)` and `adversarial_plan`: discriminators, losses and optimiser of the paper; None where the paper has none.
 
     `forms(network, config)`: the graphs that are calibrated, trained and exported; `compose(graphs)` makes of them what an
-    objective calls, `compose_of(config)` that function where it follows from the configuration. `training_forms(network, config)`: the graphs that `compose` takes, where the ones that are trained are not
-    the ones that ship (flows train forward and ship the inverse): the same modules under the same paths, so that one scale
-    table serves both; None where they are the same. `floats`: paths of layers, and keys of inputs, that no recipe makes integer,
-    and why. `matrices`: paths of the layers whose weights pruning makes zero, and how many matrices lie one above the other in each; empty: all but
-    `floats`. `wide`: tensors (keys of the scale table) that get 16 bits, and why. `fold_schedule(network, sampler)` makes constants
+    objective calls, `compose_of(config)` that function where it follows from the configuration. `training_forms(network, config)`: the graphs
+    that `compose` takes, where the ones that are trained are not the ones that ship (flows train forward and ship the inverse): the same
+    modules under the same paths, so that one scale table serves both; None where they are the same. `floats`: paths of layers, and keys
+    of inputs, that no recipe makes integer, and why. `matrices`: paths of the layers whose weights pruning makes zero, and how many
+    matrices lie one above the other in each; empty: all but `floats`. `wide`: tensors (keys of the scale table) that get 16 bits, and why. `fold_schedule(network, sampler)` makes constants
     of what the schedule fixes; None where there is no schedule. `paper_calls`: network calls of the paper's synthesis, where
     `sampler` makes fewer; the catalogue counts these. `paper_synthesis(network)`: what it counts where the paper's synthesis is
     another computation than the network's. `schedules`: noise schedules by their number of steps; `schedule_settings(betas)`: what
