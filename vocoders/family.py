@@ -30,20 +30,20 @@ class Family:
     settings for `runtime.samplers.make_sampler`, `sampler_of(config)`: those that follow from the configuration. `plan`: the quick recipe's
     optimiser. `adversary(config, front_end)` and `adversarial_plan`: discriminators, losses and optimiser of the paper; None where the paper has none.
 
-    `forms(network, config)`: the graphs that are calibrated, trained and exported; `compose(graphs)` makes of them what an
-    objective calls, `compose_of(config)` that function where it follows from the configuration. `training_forms(network, config)`: the graphs
-    that `compose` takes, where the ones that are trained are not the ones that ship (flows train forward and ship the inverse): the same
-    modules under the same paths, so that one scale table serves both; None where they are the same. `floats`: paths of layers, and keys
-    of inputs, that no recipe makes integer, and why. `matrices`: paths of the layers whose weights pruning makes zero, and how many
-    matrices lie one above the other in each; empty: all but `floats`. `wide`: tensors (keys of the scale table) that get 16 bits, and why. `fold_schedule(network, sampler)` makes constants
-    of what the schedule fixes; None where there is no schedule. `paper_calls`: network calls of the paper's synthesis, where
-    `sampler` makes fewer; the catalogue counts these. `paper_synthesis(network)`: what it counts where the paper's synthesis is
-    another computation than the network's. `schedules`: noise schedules by their number of steps; `schedule_settings(betas)`: what
-    one changes in `sampler`; None where there is no schedule. `calibration_frames`: how much of each clip a calibration goes through, where
-    that is sample by sample; None for all of it. `front_end(config)`: what a vocoder of this configuration is given, before a corpus is seen: a mel,
-    or notes; `fitted(config, front_end)`: the configuration for the front end that the corpus led to. `training(network, objective,
-    plan, validation, checkpoint)`: the training of the paper, where it is more than the objective. `counted_frames`: of the synthesis that the
-    catalogue counts. `narrows`: whether channels can be pruned.
+    `forms(network, config)`: the graphs that are calibrated, trained and exported; `compose(graphs)` makes of them what an objective calls,
+    `compose_of(config)` that function where it follows from the configuration. `training_forms(network, config)`: the graphs that `compose`
+    takes, where the ones that are trained are not the ones that ship (flows train forward and ship the inverse): the same modules under the
+    same paths, so that one scale table serves both; None where they are the same. `floats`: paths of layers, and keys of inputs, that no
+    recipe makes integer, and why. `matrices`: paths of the layers whose weights pruning makes zero, and how many matrices lie one above the
+    other in each; empty: all but `floats`. `wide`: tensors (keys of the scale table) that get 16 bits, and why. `fold_schedule(network,
+    sampler)` makes constants of what the schedule fixes; None where there is no schedule. `paper_calls`: network calls of the paper's
+    synthesis, where `sampler` makes fewer; the catalogue counts these. `paper_synthesis(network)`: what it counts where the paper's
+    synthesis is another computation than the network's. `schedules`: noise schedules by their number of steps; `schedule_settings(betas)`:
+    what one changes in `sampler`; None where there is no schedule. `calibration_frames`: how much of each clip a calibration goes through,
+    where that is sample by sample; None for all of it. `front_end(config)`: what a vocoder of this configuration is given, before a corpus
+    is seen: a mel, or notes; `fitted(config, front_end)`: the configuration for the front end that the corpus led to. `training(network,
+    objective, plan, validation, checkpoint)`: the training of the paper, where it is more than the objective. `counted_frames`: of the
+    synthesis that the catalogue counts. `narrows`: whether channels can be pruned.
     """
 
     name: str
