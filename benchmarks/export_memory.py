@@ -6,7 +6,6 @@ prints as %M). Memory does not depend on what the weights are: where none come w
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,13 @@ from .environment import environment
 from .table import markdown_table
 
 CALIBRATION_CLIPS = 8  # as `vcompress quantize` takes
-# In a process of its own, for a child's peak starts from what its parent held, and this one has no torch.
+# A small process between, for a child's peak starts from what its parent holds at that moment.
+PARENT = """
+import json, os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+print(json.dumps([os.waitstatus_to_exitcode(status), usage.ru_maxrss, usage.ru_utime + usage.ru_stime]))
+"""
 WEIGHTS = """
 import sys
 from pathlib import Path
@@ -43,12 +48,11 @@ class Peak:
 
 def peak_of(command: str, arguments: Sequence[str]) -> Peak:
     """Run Python with these arguments. Raises VcompressError when it fails: what it says is on stderr."""
-    process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise VcompressError(f"{command} ended with {process.returncode}; mend what it says above and measure again.")
-    return Peak(command, usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime)
+    answer = subprocess.run([sys.executable, "-c", PARENT, sys.executable, *arguments], stdout=subprocess.PIPE, text=True, check=True)
+    code, kilobytes, seconds = json.loads(answer.stdout)
+    if code:
+        raise VcompressError(f"{command} ended with {code}; mend what it says above and measure again.")
+    return Peak(command, kilobytes * 1024, seconds)
 
 
 def measure(family: str, size: str, data: Sequence[Path] = (), clips: int = CALIBRATION_CLIPS) -> list[Peak]:

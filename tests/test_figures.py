@@ -206,6 +206,10 @@ def test_a_workspace_that_cannot_be_written_is_a_sentence(tmp_path: Path, capsys
 
 def test_the_load_of_others_is_no_more_than_the_cores() -> None:
     import os
+    import time
 
-    cores = OtherLoad().cores()
-    assert cores is None or 0 <= cores <= (os.cpu_count() or 1) + 1
+    load = OtherLoad()
+    assert load.cores() is None  # nothing can be said of a moment
+    time.sleep(0.5)
+    cores = load.cores()
+    assert cores is None or 0 <= cores <= (os.cpu_count() or 1) + 0.5

@@ -6,6 +6,7 @@ from pathlib import Path
 
 STAT = Path("/proc/stat")
 TOLERATED = 0.1  # cores
+SHORTEST = 0.2  # seconds; the system counts in hundredths
 
 
 class OtherLoad:
@@ -15,12 +16,12 @@ class OtherLoad:
         self._start = _now()
 
     def cores(self) -> float | None:
-        """Mean since the start, in cores."""
+        """Mean since the start, in cores; None also where that was a moment ago."""
         end = _now()
-        if self._start is None or end is None or end[0] <= self._start[0]:
+        if self._start is None or end is None:
             return None
         wall, busy, own = (b - a for a, b in zip(self._start, end, strict=True))
-        return max(0.0, (busy - own) / wall)
+        return max(0.0, (busy - own) / wall) if wall > SHORTEST else None
 
 
 def _now() -> tuple[float, float, float] | None:
