@@ -7,6 +7,7 @@ as if it were quantized.
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torchao.quantization.pt2e.fake_quantize import FakeQuantizeBase
@@ -18,23 +19,33 @@ WIDE_HEADROOM = 2.0  # of 16 bits one, so that a few calibration clips clip noth
 LEARNING = 10.0  # a scale moves ten times as fast, relative to itself, as the learning rate lets a weight move
 
 
+def _rounded(x: Tensor, scale: float, zero_point: int, quant_min: int, quant_max: int) -> Tensor:
+    """The numbers of torch.fake_quantize_per_tensor_affine, whose kernel for CPUs is scalar and takes ten times as long."""
+    if not x.is_cpu:
+        return torch.fake_quantize_per_tensor_affine(x, scale, zero_point, quant_min, quant_max)
+    steps = (x * float(np.float32(1) / np.float32(scale))).round_()
+    return steps.clamp_(quant_min - zero_point, quant_max - zero_point).mul_(scale)
+
+
 class _FakeQuantize(torch.autograd.Function):
     """Rounds and clips; the gradient passes straight through, and reaches the scale as in LSQ (Esser et al. 2020, eq. 3)."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, scale: Tensor, zero_point: int, quant_min: int, quant_max: int) -> Tensor:
-        output, inside = torch.ops.aten.fake_quantize_per_tensor_affine_cachemask(x, scale.item(), zero_point, quant_min, quant_max)
-        ctx.save_for_backward(x, scale, output, inside)
+        output = _rounded(x, scale.item(), zero_point, quant_min, quant_max)
+        ctx.save_for_backward(x, scale, output)
+        ctx.steps = quant_min - zero_point - 0.5, quant_max - zero_point + 0.5  # between them nothing is clipped
         return output
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        x, scale, output, inside = ctx.saved_tensors
+        x, scale, output = ctx.saved_tensors
         gradient = gradients[0].contiguous()
-        through = gradient * inside
-        # d output / d scale is (output - x) / scale inside the range and output / scale outside
-        of_scale = torch.dot(gradient.flatten(), (output - x * inside).flatten()) / scale  # the difference first: of 16 bits nothing else is left
-        return through, of_scale.reshape(scale.shape), None, None, None
+        low, high = (scale.item() * step for step in ctx.steps)
+        through = torch.ops.aten.hardtanh_backward(gradient, x, low, high)  # one pass: the gradient between the two, else 0
+        # d output / d scale is (output - x) / scale inside the range and output / scale outside; the difference first: of 16 bits nothing else is left
+        of_scale = torch.dot(through.flatten(), (output - x).flatten()) + torch.dot((gradient - through).flatten(), output.flatten())
+        return through, (of_scale / scale).reshape(scale.shape), None, None, None
 
 
 class ActivationQuantizer(FakeQuantizeBase):
@@ -74,7 +85,7 @@ class ActivationQuantizer(FakeQuantizeBase):
         scale, zero_point = self.calculate_qparams()
         if torch.is_grad_enabled() and x.requires_grad:
             return _FakeQuantize.apply(x, scale, int(zero_point), self.quant_min, self.quant_max)
-        return torch.fake_quantize_per_tensor_affine(x, scale.item(), int(zero_point), self.quant_min, self.quant_max)
+        return _rounded(x, scale.item(), int(zero_point), self.quant_min, self.quant_max)
 
     def _observe(self, x: Tensor) -> None:
         low, high = torch.aminmax(x)
@@ -97,7 +108,7 @@ class ActivationQuantizer(FakeQuantizeBase):
         self._samples.clear()
         best = torch.inf
         for scale, zero_point in self._candidates():
-            error = (torch.fake_quantize_per_tensor_affine(values, scale, zero_point, self.quant_min, self.quant_max) - values).square().mean().item()
+            error = (_rounded(values, scale, zero_point, self.quant_min, self.quant_max) - values).square().mean().item()
             if error < best:
                 best = error
                 self._set(scale, zero_point)

@@ -164,6 +164,16 @@ def test_gradients_are_those_of_rounding_straight_through(wide: bool, scale: flo
     assert 0 < clipped.sum() < clipped.numel() and found[0][clipped].eq(0).sum() >= clipped.sum() - 2
 
 
+@pytest.mark.parametrize(("zero_point", "low", "high"), [(0, -32767, 32767), (0, -128, 127), (77, 0, 255), (255, 0, 255)])
+def test_rounding_is_that_of_torch(zero_point: int, low: int, high: int) -> None:
+    quantizer = ActivationQuantizer(wide=high == 32767, symmetric=high == 127)
+    quantizer.set(0.013, zero_point)
+    quantizer.faking = True
+    ties = 0.013 * (torch.arange(-300, 300) + 0.5)
+    x = torch.cat([torch.randn(2000), 600 * torch.randn(2000), ties])
+    assert torch.equal(quantizer(x), torch.fake_quantize_per_tensor_affine(x, 0.013, zero_point, low, high))
+
+
 def test_outputs_with_and_without_gradient_are_equal() -> None:
     quantizer = ActivationQuantizer()
     quantizer.set(0.013, 77)
