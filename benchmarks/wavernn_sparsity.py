@@ -94,7 +94,7 @@ def train_arm(
     torch.manual_seed(plan.seed)
     network = _network(contest.config(arm))
     keepers = (Zeros(matrices(network), contest.sparsity, parse_block(contest.block)),) if arm == SPARSE else ()
-    objective = FAMILY.objective(None)
+    objective = FAMILY.objective(contest.config(arm), None)
     trainer = Training(network, objective, plan, validation_batches(validation, plan, 2))
     if not train(trainer, training, folder, *keepers, *reports):
         return {}

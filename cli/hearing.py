@@ -93,7 +93,7 @@ def judge_of(job: Job, run: "Run", vocoder: "FoldedVocoder", hearing: Hearing) -
             "so no layer's damage can be heard in it; quantize it with vcompress quantize, quantize --dynamic or qat."
         )
     sampler = make_sampler(vocoder.sampler, vocoder.front_end.hop_length)
-    prepared = PreparedVocoder(vocoder.family, vocoder.network, vocoder.trained.config, Bits.eight(vocoder.family))
+    prepared = PreparedVocoder(vocoder.family, vocoder.network, vocoder.trained.config, Bits.eight(vocoder.family, vocoder.trained.config))
     with progress_bar(f"Calibrating {run.facts['name']}") as progress:
         calibrate(prepared, sampler, calibration_mels(job, vocoder.trained), progress)
     scales = run.folder / SCALES

@@ -27,12 +27,12 @@ class Bits:
     @classmethod
     def of(cls, family: Family, config: Any, symmetric: bool = False) -> "Bits":
         """What a family says of itself, for static quantization and QAT."""
-        return cls(dict(family.floats), dict(family.wide(config)), symmetric)
+        return cls(dict(family.floats(config)), dict(family.wide(config)), symmetric)
 
     @classmethod
-    def eight(cls, family: Family) -> "Bits":
+    def eight(cls, family: Family, config: Any) -> "Bits":
         """8 bits wherever integers are possible at all."""
-        return cls(dict(family.floats), {})
+        return cls(dict(family.floats(config)), {})
 
     def save(self, folder: Path) -> None:
         """Write into a run's folder."""

@@ -60,7 +60,7 @@ def quantize_mixed(
     front_end, asked = vocoder.front_end, replace(goal, snr=goal.snr + MARGIN, log_mel_l1=goal.log_mel_l1 * MARGIN_LOG_MEL)
     costs = Costs(judge.units, judge.sampler, front_end.channels, front_end.hop_length / front_end.sample_rate)
     for _ in range(ATTEMPTS):
-        choice = choose(judge, costs, ranking, vocoder.family.floats, asked, progress)
+        choice = choose(judge, costs, ranking, vocoder.family.floats(vocoder.trained.config), asked, progress)
         prepared = quantize_static(vocoder, mels, folder, bits=choice.bits)
         prepared.mode(faking=True)
         damage = judge.damage_of(prepared)

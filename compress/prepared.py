@@ -28,7 +28,7 @@ class PreparedVocoder(nn.Module):
         forms = (family.training_forms if training else None) or family.forms
         self.graphs = {form.name: prepare(form, bits.floats, bits.wide, batched=True, symmetric=bits.symmetric) for form in forms(network, config)}
         self._modules_of_graphs = nn.ModuleList(graph.module for graph in self.graphs.values())
-        self._call = family.composed(config, {name: graph.module for name, graph in self.graphs.items()})
+        self._call = family.compose(config, {name: graph.module for name, graph in self.graphs.items()})
         self._link()
 
     def _link(self) -> None:

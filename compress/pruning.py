@@ -58,8 +58,8 @@ def prunable(vocoder: FoldedVocoder, only: Sequence[str] = ()) -> dict[str, int]
     Without `only`, the family's own choice, or every layer but those that it keeps in float, which touch the waveform and are small; with it, of all
     layers but the latter those with one of these words in their paths.
     """
-    family = vocoder.family
-    paths = [path for path, module in vocoder.network.named_modules() if isinstance(module, WEIGHTED_MODULES) and below(path, family.floats) is None]
+    family, floats = vocoder.family, vocoder.family.floats(vocoder.trained.config)
+    paths = [path for path, module in vocoder.network.named_modules() if isinstance(module, WEIGHTED_MODULES) and below(path, floats) is None]
     if not paths:
         raise VcompressError(f"{family.title} has no layers to prune; choose another family.")
     words = {word for path in paths for word in path.split(".") if word.isalnum() and not word.isdigit()}

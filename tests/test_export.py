@@ -104,7 +104,7 @@ def test_every_weight_layer_has_its_row(make: Make, name: str, recipe: Recipe) -
         if recipe is FP32:
             assert row.precision == "float"
         else:
-            assert (row.precision == "float") == (row.name in vocoder.family.floats)
+            assert (row.precision == "float") == (row.name in vocoder.family.floats(vocoder.trained.config))
             assert bool(row.reason) == (row.precision != "w8a8")
 
 
@@ -144,7 +144,7 @@ def test_weights_are_int8_without_minus_128_and_biases_int32(make: Make, name: s
         constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
         producers = {output: node for node in model.graph.node for output in node.output}
         for node in model.graph.node:
-            if node.op_type != "Conv" or node.name in tiny_folded(name).family.floats:
+            if node.op_type != "Conv" or node.name in tiny_folded(name).family.floats(CONFIGS[name]):
                 continue
             scales = [constants[producers[tensor].input[1]] for tensor in node.input]
             weight, bias = (constants[producers[tensor].input[0]] for tensor in node.input[1:])

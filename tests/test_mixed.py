@@ -39,11 +39,11 @@ def costs_of(family: str) -> Costs:
 
 @cache
 def ranking_of(family: str) -> Ranking:
-    return rank(judge_of(family), Bits.eight(tiny_folded(family).family), {"name": family}, layers=False)
+    return rank(judge_of(family), Bits.eight(tiny_folded(family).family, CONFIGS[family]), {"name": family}, layers=False)
 
 
 def chosen(family: str, goal: Goal) -> Choice:
-    return choose(judge_of(family), costs_of(family), ranking_of(family), tiny_folded(family).family.floats, goal)
+    return choose(judge_of(family), costs_of(family), ranking_of(family), tiny_folded(family).family.floats(CONFIGS[family]), goal)
 
 
 def exported(folder: Path, family: str, bits: Bits) -> tuple[Artifact, PreparedVocoder]:

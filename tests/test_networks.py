@@ -96,7 +96,7 @@ def test_loading_folded_weights_keeps_channels_of_zeros() -> None:
 def test_every_sampler_can_be_made(name: str, size: str) -> None:
     family = find_family(name)
     config = family.sizes[find_size(family, size.lower())]
-    calls = make_sampler(family.sampler_settings(config), config.hop_length).calls
+    calls = make_sampler(family.sampler(config), config.hop_length).calls
     expected = {"conditioner": 1, "step": 6} if name in ("diffwave", "wavegrad") else {"network": 1}
     if name == "waveflow":
         expected = {"conditioner": 1, **{f"flow_{k}": config.height - 1 for k in range(8)}}

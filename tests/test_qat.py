@@ -73,7 +73,7 @@ def weights_of(folder: Path) -> dict[str, Tensor]:
 def test_the_control_is_plain_training_of_the_folded_network(arms: dict, tmp_path: Path) -> None:
     folder, result, _ = arms["control"]
     network = copy.deepcopy(VOCODER.network)
-    objective = VOCODER.family.objective(FRONT_END)
+    objective = VOCODER.trained.objective()
     training = Training(network, objective, PLAN, validation_batches(Recorded(5), PLAN))
     assert train(training, Recorded(), tmp_path)
     trained, start = weights_of(folder), VOCODER.network.state_dict()

@@ -24,16 +24,16 @@ def test_no_weight_layer_of_a_real_network_is_passed_over(name: str, size: str, 
     with torch.device("meta"):  # nothing is computed: the graph decides
         network, config = fold(family.network(family.sizes[size])), family.sizes[size]
         forms = family.forms(network, config) + (family.training_forms(network, config) if family.training_forms else [])
-    wide = family.wide(family.sizes[size])
-    unused = set(family.floats) | set(wide)
+    floats, wide = family.floats(config), family.wide(config)
+    unused = set(floats) | set(wide)
     for form in forms:
         graph = trace(form)
         keys = {node.name: key for node, key in tensor_keys(graph, form)}
-        quantizer = VocoderQuantizer(keys, family.floats, wide)
+        quantizer = VocoderQuantizer(keys, floats, wide)
         quantizer.annotate(graph)
         assert quantizer.quantized.keys() | quantizer.skipped.keys() == weight_layers(form)
         assert not quantizer.quantized.keys() & quantizer.skipped.keys()
-        assert quantizer.skipped == {path: family.floats[path] for path in quantizer.skipped} and all(quantizer.skipped.values())
+        assert quantizer.skipped == {path: floats[path] for path in quantizer.skipped} and all(quantizer.skipped.values())
         unused -= set(keys.values()) | quantizer.skipped.keys()
     assert not unused  # every exception that the family asks for is one of this network's
 
@@ -43,7 +43,7 @@ def test_every_weight_layer_gets_its_quantizers(name: str) -> None:
     vocoder, prepared, _ = calibrated(name)
     for graph in prepared.graphs.values():
         assert graph.quantized.keys() | graph.skipped.keys() == weight_layers(graph.form)
-        assert graph.skipped.keys() == vocoder.family.floats.keys() & weight_layers(graph.form)
+        assert graph.skipped.keys() == vocoder.family.floats(vocoder.trained.config).keys() & weight_layers(graph.form)
         quantizers = [module for module in graph.module.modules() if isinstance(module, WeightQuantizer)]
         assert len(quantizers) == len(graph.quantized)
 

@@ -76,7 +76,7 @@ class WholeForm(nn.Module):
 
 
 def with_scales(vocoder: FoldedVocoder, form: Form, table: ScaleTable, batched: bool = False) -> PreparedGraph:
-    prepared = prepare(form, vocoder.family.floats, vocoder.family.wide(vocoder.trained.config), batched)
+    prepared = prepare(form, vocoder.family.floats(vocoder.trained.config), vocoder.family.wide(vocoder.trained.config), batched)
     table.apply(prepared)
     return prepared
 
@@ -155,7 +155,7 @@ def test_the_folded_schedule_has_the_integers_of_the_unfolded_step(diffwave: Any
 def test_apply_refuses_a_table_that_lacks_a_tensor_or_has_it_in_other_bits(diffwave: Any) -> None:
     vocoder, table, _, _ = diffwave
     conditioner, _ = vocoder.family.forms(vocoder.network, vocoder.trained.config)
-    graph = prepare(conditioner, vocoder.family.floats)
+    graph = prepare(conditioner, vocoder.family.floats(vocoder.trained.config))
     key = "conditioner.projections.0:conv1d"
     for entries in ({k: e for k, e in table.entries.items() if k != key}, {**table.entries, key: Entry(1.0, 0, 16)}):
         with pytest.raises(VcompressError, match=rf"no entry for {key} of graph conditioner; quantize"):
@@ -166,4 +166,4 @@ def test_a_table_needs_a_calibration_that_reached_every_tensor() -> None:
     vocoder = tiny_folded("diffwave")
     conditioner, _ = vocoder.family.forms(vocoder.network, vocoder.trained.config)
     with pytest.raises(VcompressError, match="never reached input:mel of graph conditioner"):
-        ScaleTable.of([prepare(conditioner, vocoder.family.floats)])
+        ScaleTable.of([prepare(conditioner, vocoder.family.floats(vocoder.trained.config))])

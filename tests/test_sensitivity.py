@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import CommandLine
 from tiny_bench import FRONT_END, babble, write_clips
-from tiny_vocoders import sampler_of, tiny_checkpoint, tiny_folded, tiny_mels
+from tiny_vocoders import CONFIGS, sampler_of, tiny_checkpoint, tiny_folded, tiny_mels
 
 from vcompress.benchmarks.metrics.spectral import log_mel_l1
 from vcompress.benchmarks.report.ranked import write_chart
@@ -25,8 +25,10 @@ from vcompress.compress.units import Units
 from vcompress.errors import VcompressError
 from vcompress.vocoders.checkpoint import save_checkpoint
 from vcompress.vocoders.melgan import MelGANConfig
+from vcompress.vocoders.registry import find_family
 
 FACTS = {"name": "tiny", "recipe": "fp32", "clips": ["a"], "seconds": 0.25, "log_mel_l1_fp32": 1.0}
+EIGHT = Bits.eight(find_family("melgan"), CONFIGS["melgan"])
 SMALL = MelGANConfig(base_channels=2, residual_blocks=1, ratios=(256,))
 
 
@@ -39,7 +41,7 @@ def recordings(count: int = 1) -> list[Recording]:
 def units_of(family: str) -> Units:
     """A tiny network in 8 bits everywhere, calibrated."""
     vocoder = tiny_folded(family)
-    prepared = PreparedVocoder(vocoder.family, vocoder.network, vocoder.trained.config, Bits.eight(vocoder.family))
+    prepared = PreparedVocoder(vocoder.family, vocoder.network, vocoder.trained.config, Bits.eight(vocoder.family, vocoder.trained.config))
     calibrate(prepared, sampler_of(vocoder), tiny_mels())
     return Units(prepared)
 
@@ -108,7 +110,7 @@ def test_rank_measures_each_alone(family: str) -> None:
 
 def test_the_complement_is_everything_but_the_one() -> None:
     judge = judge_of("melgan")
-    ranking = rank(judge, Bits.eight(tiny_folded("melgan").family), FACTS, layers=False, complement=True)
+    ranking = rank(judge, EIGHT, FACTS, layers=False, complement=True)
     worst = ranking.sorted("tensor")[0]
     assert worst.others == judge.measure(judge.units.tensors.keys() - {worst.name}, set(judge.units.weights))
     assert {row.kind for row in ranking.rows} == {"tensor", "weights"} and all(row.others is not None for row in ranking.rows)
@@ -117,18 +119,18 @@ def test_the_complement_is_everything_but_the_one() -> None:
 
 def test_what_is_in_the_journal_is_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "journal.jsonl"
-    ranking = rank(judge_of("melgan", Journal(path, FACTS)), Bits.eight(tiny_folded("melgan").family), FACTS, layers=False)
+    ranking = rank(judge_of("melgan", Journal(path, FACTS)), EIGHT, FACTS, layers=False)
     path.write_text(path.read_text() + '{"key": "cut o')
     judge = judge_of("melgan", Journal(path, FACTS))
     with monkeypatch.context() as patch:
         patch.setattr(Judge, "damage_of", lambda *_: pytest.fail("it was there"))
-        assert rank(judge, Bits.eight(tiny_folded("melgan").family), FACTS, layers=False) == ranking
+        assert rank(judge, EIGHT, FACTS, layers=False) == ranking
     other = Journal(path, {**FACTS, "seconds": 2.0})  # other clips: nothing of the old stands
     assert path.read_text().count("\n") == 1 and other.get("cut o") is None
 
 
 def test_a_ranking_reads_back_and_refuses_what_is_none(tmp_path: Path) -> None:
-    ranking = rank(judge_of("melgan"), Bits.eight(tiny_folded("melgan").family), FACTS, complement=True)
+    ranking = rank(judge_of("melgan"), EIGHT, FACTS, complement=True)
     path = ranking.save(tmp_path)
     assert Ranking.read(path) == ranking
     path.write_text("{}")
@@ -139,7 +141,7 @@ def test_a_ranking_reads_back_and_refuses_what_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".svg", ".png"])
 def test_the_chart_is_the_same_each_time(tmp_path: Path, suffix: str) -> None:
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
-    ranking = rank(judge_of("melgan"), Bits.eight(tiny_folded("melgan").family), FACTS)
+    ranking = rank(judge_of("melgan"), EIGHT, FACTS)
     for name in ("one", "two"):
         write_chart(ranking, tmp_path / f"{name}{suffix}", most=5)
     assert (tmp_path / f"one{suffix}").read_bytes() == (tmp_path / f"two{suffix}").read_bytes()

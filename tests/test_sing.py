@@ -43,7 +43,8 @@ from vcompress.vocoders.losses import DSTFTLoss
 from vcompress.vocoders.objectives import DSTFTObjective
 from vcompress.vocoders.plan import TrainingPlan
 from vcompress.vocoders.segments import Batch, Segments
-from vcompress.vocoders.sing import FAMILY, SING, SIZES, SINGConfig, note_forms
+from vcompress.vocoders.sing import FAMILY, note_forms
+from vcompress.vocoders.sing_network import SING, SIZES, SINGConfig
 from vcompress.vocoders.sing_training import Encoder, StagedTraining
 from vcompress.vocoders.trainer import train_vocoder
 from vcompress.vocoders.training import train
@@ -166,7 +167,7 @@ def test_steps_and_sampler_give_what_the_whole_network_does() -> None:
     codes = torch.from_numpy(np.stack([FRONT_END.codes(NOTE), FRONT_END.codes(Note(0, 61, 127))]))
     expected = network(codes)
     assert expected.shape == (2, 1, FRAMES * 256) and expected.std() > 0.01
-    torch.testing.assert_close(FAMILY.compose({name: form.module for name, form in forms.items()})(codes), expected, atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(FAMILY.compose(CONFIG, {name: form.module for name, form in forms.items()})(codes), expected, atol=1e-6, rtol=1e-4)
     found = sampler_of(vocoder()).synthesize(lambda graph, inputs: run_form(forms[graph], forms[graph].module, inputs), codes[0].numpy())
     np.testing.assert_allclose(found, expected[0, 0].numpy(), atol=1e-6)
     assert network(codes[:, :, :4]).shape == (2, 1, 4 * 256)

@@ -80,7 +80,7 @@ def sampler(lag: int | None = None) -> SubscaleSampler:
 @torch.no_grad()
 def test_steps_of_all_parts_give_what_the_whole_network_does() -> None:
     waveform, mel = waveform_and_mel()
-    steps = FAMILY.composed(CONFIG, {form.name: form.module for form in step_forms(folded().network, CONFIG)})
+    steps = FAMILY.compose(CONFIG, {form.name: form.module for form in step_forms(folded().network, CONFIG)})
     for expected, found in zip(folded().network(waveform, mel), steps(waveform, mel), strict=True):
         assert expected.shape == (2, 256, SAMPLES) and expected.std() > 0.01
         torch.testing.assert_close(found, expected, atol=2e-6, rtol=1e-5)

@@ -56,7 +56,7 @@ def test_the_sampler_drives_the_form_to_what_the_network_computes() -> None:
 
     mel = np.random.default_rng(0).random((80, 9), np.float32)
     with torch.no_grad():
-        waveform = make_sampler(dict(find_family("vocos").sampler), HOP).synthesize(run, mel)
+        waveform = make_sampler({"name": "istft"}, HOP).synthesize(run, mel)
         np.testing.assert_allclose(waveform, network(torch.from_numpy(mel)[None]).numpy().ravel(), atol=1e-6)
 
 

@@ -1,6 +1,7 @@
 """WaveFlow: its likelihood, its inverse row by row, and one scale table in the form that is trained and in those that ship."""
 
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from vcompress.runtime.synthesis import synthesize
 from vcompress.vocoders.catalogue import catalogue
 from vcompress.vocoders.objectives import LikelihoodObjective
 from vcompress.vocoders.plan import TrainingPlan
+from vcompress.vocoders.registry import find_family
 from vcompress.vocoders.segments import Batch, Segments
 from vcompress.vocoders.waveflow import FAMILY, SIZES, WaveFlow, WaveFlowConfig, row_forms, squeeze, unsqueeze
 from vcompress.vocoders.waveflow_plain import PlainInverse
@@ -91,7 +93,7 @@ def inverse_of(latent: Tensor, mel: Tensor, network: WaveFlow, config: WaveFlowC
 
     with monkeypatch.context() as patch:
         patch.setattr(waveflow, "RandomStream", Given)
-        sampler = make_sampler(FAMILY.sampler_settings(config), config.hop_length)
+        sampler = make_sampler(FAMILY.sampler(config), config.hop_length)
         found = sampler.synthesize(run or (lambda graph, inputs: run_form(forms[graph], forms[graph].module, inputs)), mel[0].numpy())
     assert found.shape == (mel.shape[2] * config.hop_length,)  # no sample is dropped
     return torch.from_numpy(found).reshape(1, 1, -1)
@@ -101,7 +103,7 @@ def inverse_of(latent: Tensor, mel: Tensor, network: WaveFlow, config: WaveFlowC
 def test_rows_that_are_kept_cost_a_fraction_of_the_plain_inverse(size: str, saved: float) -> None:
     """Of a 3x3 convolution height - 1 rows instead of (height - 1) (height / 2 + 2); the projections of the mel and the upsampler cost the same."""
     config = SIZES[size]
-    sampler = make_sampler(FAMILY.sampler_settings(config), config.hop_length)
+    sampler = make_sampler(FAMILY.sampler(config), config.hop_length)
     with torch.device("meta"), torch.no_grad():
         network = WaveFlow(config)
         flops = 0
@@ -300,3 +302,12 @@ def test_states_and_conditions_are_integers_with_one_scale_at_both_ends(trained:
         ("uint8", conditions[0].scale, table["upsampler:leaky_relu"].zero_point)
     }
     assert {name for name, port in ports.items() if port.dtype == "float32"} == {"previous", "latent", "current"}
+
+
+@pytest.mark.parametrize("name", ["waveflow", "waveglow"])
+def test_every_flow_of_an_imported_network_keeps_its_waveform_in_float(name: str) -> None:
+    """However many it has: of those beyond the published number nothing is rounded that others keep."""
+    family = find_family(name)
+    config = replace(CONFIGS[name], flows=15)
+    kept = {path.removeprefix("flows.0.") for path in family.floats(config) if path.startswith("flows.0.")}
+    assert kept and family.floats(config).keys() >= {f"flows.{k}.{path}" for k in range(15) for path in kept}

@@ -49,11 +49,11 @@ def test_int8_weights_are_a_quarter_for_no_convolution_is_missed(size: str, mega
         network = WaveGrad(SIZES[size])
     layers = {path: module.weight.numel() for path, module in network.named_modules() if isinstance(module, nn.Conv1d)}
     assert len(layers) == 59
-    assert sum(count * (4 if path in FAMILY.floats else 1) for path, count in layers.items()) < 1e6 * megabytes
+    assert sum(count * (4 if path in FAMILY.floats(SIZES[size]) else 1) for path, count in layers.items()) < 1e6 * megabytes
     tiny, prepared, _ = calibrated("wavegrad")
     every = {path for path, module in tiny.network.named_modules() if isinstance(module, nn.Conv1d)}
     quantized = {path for graph in prepared.graphs.values() for path in graph.quantized}
-    assert every - quantized == set(FAMILY.floats)
+    assert every - quantized == set(FAMILY.floats(SIZES[size]))
 
 
 # --- interpolation ----------------------------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ def by_hand(betas: np.ndarray, public: bool, limit: float) -> np.ndarray:
 
 @pytest.mark.parametrize("betas", [WAVEGRAD_FAST_BETAS, WAVEGRAD_BETAS], ids=len)
 def test_sampler_draws_from_the_posterior_and_the_public_variant_does_not(betas: tuple[float, ...]) -> None:
-    settings = {**FAMILY.sampler, "betas": list(betas)}
+    settings = {**FAMILY.sampler(SIZES["S"]), "betas": list(betas)}
     found = {public: make_sampler({**settings, "public": public}, HOP).synthesize(run, MEL, seed=3) for public in (False, True)}
     for public, waveform in found.items():
         np.testing.assert_allclose(waveform, by_hand(np.array(betas), public, 1.0), atol=1e-5)
@@ -230,7 +230,7 @@ def test_schedules_are_found_by_steps_or_file(tmp_path: Path) -> None:
     assert find_schedule(FAMILY, str(tmp_path / "mine.json")) == (0.01, 0.1)
     diffwave = find_family("diffwave")
     assert diffwave.schedule_settings is not None
-    assert diffwave.schedule_settings(find_schedule(diffwave, "6")) == {key: diffwave.sampler[key] for key in ("betas", "steps")}
+    assert diffwave.schedule_settings(find_schedule(diffwave, "6")) == {key: diffwave.sampler(diffwave.sizes["S"])[key] for key in ("betas", "steps")}
 
 
 REFUSED = {

@@ -50,7 +50,7 @@ def test_a_step_sees_the_sample_before_and_the_coarse_symbol_of_its_own() -> Non
 @torch.no_grad()
 def test_steps_from_a_zero_state_give_what_the_whole_network_does() -> None:
     whole, (waveform, mel) = network(), waveform_and_mel()
-    steps = FAMILY.composed(CONFIG, {form.name: form.module for form in step_forms(whole, CONFIG)})
+    steps = FAMILY.compose(CONFIG, {form.name: form.module for form in step_forms(whole, CONFIG)})
     for expected, found in zip(whole(waveform, mel), steps(waveform, mel), strict=True):
         assert expected.shape == (2, 256, FRAMES * CONFIG.hop_length) and expected.std() > 0.01
         torch.testing.assert_close(found, expected, atol=2e-6, rtol=1e-5)

@@ -71,12 +71,11 @@ class Checkpoint:
     @property
     def sampler_settings(self) -> dict[str, Any]:
         """Those of the family with the model's own in their place."""
-        return {**find_family(self.family).sampler_settings(self.config), **(self.sampler or {})}
+        return {**find_family(self.family).sampler(self.config), **(self.sampler or {})}
 
     def objective(self) -> Objective:
         """What the quick recipe and QAT minimise: the family's, on the noise schedule of this model's training."""
-        family = find_family(self.family)
-        objective = family.objective_of(self.config) if family.objective_of else family.objective(self.front_end)
+        objective = find_family(self.family).objective(self.config, self.front_end)
         return type(objective)(self.training.betas) if self.training.betas and isinstance(objective, DenoisingObjective) else objective
 
     def build(self, folded: bool = False) -> nn.Module:

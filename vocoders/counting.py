@@ -29,7 +29,7 @@ def count(family_name: str, size: str) -> CatalogueRow:
         parameters = sum(p.numel() for p in network.parameters())
         printed = papers_gflops(family, config, network), saved_bytes(family, network)
         folded = sum(p.numel() for p in fold(network).parameters())
-    calls = family.paper_calls or max(make_sampler(family.sampler_settings(config), config.hop_length).calls.values())
+    calls = family.paper_calls or max(make_sampler(family.sampler(config), config.hop_length).calls.values())
     seconds = frames * config.hop_length / sample_rate
     gflops = counter.get_total_flops() * calls / seconds / 1e9
     return CatalogueRow(family.name, family.title, size, parameters, folded, round(gflops, 4), calls, 4 * folded, config.hop_length, sample_rate, *printed)

@@ -235,13 +235,13 @@ FAMILY = Family(
     network=DiffWave,
     sizes=SIZES,
     inputs=_inputs,
-    objective=lambda front_end: DenoisingObjective(),
+    objective=lambda config, front_end: DenoisingObjective(),
     objective_name="denoising",
-    sampler={"name": "diffusion", **_schedule_settings(FAST_BETAS), "noise": True, "folded": False},
+    sampler=lambda config: {"name": "diffusion", **_schedule_settings(FAST_BETAS), "noise": True, "folded": False},
     plan=TrainingPlan(batch_size=8, frames=16, every=100),
     forms=diffwave_forms,
-    compose=lambda graphs: lambda audio, code, mel: graphs["step"](audio, code, graphs["conditioner"](mel)),
-    floats={
+    compose=lambda config, graphs: lambda audio, code, mel: graphs["step"](audio, code, graphs["conditioner"](mel)),
+    floats=lambda config: {
         "denoiser.input": "its input is the waveform, which 8 bits would cover with noise of its own",
         "denoiser.output": "an 8-bit waveform alone is 40 to 50 dB of noise",
     },

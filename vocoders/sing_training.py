@@ -10,7 +10,7 @@ from .checkpoint import Checkpoint
 from .objectives import Objective
 from .plan import TrainingPlan
 from .segments import Batch
-from .sing import SING, SINGConfig, State
+from .sing_network import SING, SINGConfig, State
 from .training import Training
 from .windowed import WindowedConv1d, begin_as_sines, begin_for_relu
 

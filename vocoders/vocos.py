@@ -136,7 +136,7 @@ def vocos_forms(network: nn.Module, config: VocosConfig, frames: int = 24) -> li
     return [Form("network", spectrum, {"mel": torch.rand(1, config.n_mels, frames)}, {"mel": {2: 1}}, ("log_magnitude", "direction"))]
 
 
-def _compose(graphs: Mapping[str, Callable[..., Any]]) -> Network:
+def _compose(config: VocosConfig, graphs: Mapping[str, Callable[..., Any]]) -> Network:
     def network(mel: Tensor) -> Tensor:
         log_magnitude, direction = graphs["network"](mel)
         return inverse_stft(log_magnitude, direction, HOP_LENGTH)
@@ -166,13 +166,13 @@ FAMILY = Family(
     network=Vocos,
     sizes=SIZES,
     inputs=_inputs,
-    objective=lambda front_end: SpectralObjective(front_end.sample_rate),
+    objective=lambda config, front_end: SpectralObjective(front_end.sample_rate),
     objective_name="spectral",
-    sampler={"name": "istft"},
+    sampler=lambda config: {"name": "istft"},
     plan=TrainingPlan(batch_size=16, frames=32, learning_rate=2e-3),
     forms=vocos_forms,
     compose=_compose,
-    floats={},
+    floats=lambda config: {},
     wide=_wide,
     adversary=_adversary,
     adversarial_plan=TrainingPlan(

@@ -220,14 +220,15 @@ def _inputs(config: WaveFlowConfig, frames: int) -> tuple[Tensor, ...]:
 
 
 _AUDIO = "it is the waveform on its way to noise, which 8 bits would cover with noise of their own"
-_FLOATS = {
-    f"flows.{k}.{path}": why
-    for k in range(SIZES["S"].flows)
-    for path, why in (
-        ("input", "its input is the waveform, which 8 bits would cover with noise of its own"),
-        ("projection", "its output shifts and scales the waveform, eight times over"),
-    )
+_LAYERS = {
+    "input": "its input is the waveform, which 8 bits would cover with noise of its own",
+    "projection": "its output shifts and scales the waveform, in one flow after the other",
 }
+
+
+def _floats(config: WaveFlowConfig) -> dict[str, str]:
+    inputs = {f"input:{name}": _AUDIO for name in ("waveform", "previous", "latent")}
+    return inputs | {f"flows.{k}.{path}": why for k in range(config.flows) for path, why in _LAYERS.items()}
 
 
 FAMILY = Family(
@@ -237,15 +238,14 @@ FAMILY = Family(
     network=WaveFlow,
     sizes=SIZES,
     inputs=_inputs,
-    objective=lambda front_end: LikelihoodObjective(),
+    objective=lambda config, front_end: LikelihoodObjective(),
     objective_name="likelihood",
-    sampler={"name": "waveflow", "sigma": 1.0},
-    sampler_of=lambda config: {"height": config.height, "flows": config.flows},
+    sampler=lambda config: {"name": "waveflow", "sigma": 1.0, "height": config.height, "flows": config.flows},
     plan=TrainingPlan(batch_size=8, frames=16, learning_rate=4e-4, every=100, clip=5.0),
     forms=row_forms,
-    compose=lambda graphs: lambda waveform, mel: graphs["forward"](waveform, mel),
+    compose=lambda config, graphs: lambda waveform, mel: graphs["forward"](waveform, mel),
     training_forms=forward_form,
-    floats={**{f"input:{name}": _AUDIO for name in ("waveform", "previous", "latent")}, **_FLOATS},
+    floats=_floats,
     paper_synthesis=PlainInverse,
     paper_calls=1,
 )

@@ -211,15 +211,16 @@ def _inputs(config: WaveGlowConfig, frames: int) -> tuple[Tensor, ...]:
 
 
 _AUDIO = "it is the waveform on its way from noise, which 8 bits would cover with noise of their own"
-_FLOATS = {
-    f"flows.{k}.{path}": why
-    for k in range(SIZES["S"].flows)
-    for path, why in (
-        ("mix", "its matrix is inverted for synthesis, and the integers of an inverse are not the inverse of the integers"),
-        ("wavenet.start", "its input is the waveform, which 8 bits would cover with noise of their own"),
-        ("wavenet.end", "its output shifts and scales the waveform, twelve times over"),
-    )
+_LAYERS = {
+    "mix": "its matrix is inverted for synthesis, and the integers of an inverse are not the inverse of the integers",
+    "wavenet.start": "its input is the waveform, which 8 bits would cover with noise of their own",
+    "wavenet.end": "its output shifts and scales the waveform, in one flow after the other",
 }
+
+
+def _floats(config: WaveGlowConfig) -> dict[str, str]:
+    layers = {f"flows.{k}.{path}": why for k in range(config.flows) for path, why in _LAYERS.items()}
+    return {"input:latent": _AUDIO, "input:waveform": _AUDIO, **layers}
 
 
 FAMILY = Family(
@@ -229,12 +230,12 @@ FAMILY = Family(
     network=WaveGlow,
     sizes=SIZES,
     inputs=_inputs,
-    objective=lambda front_end: LikelihoodObjective(),
+    objective=lambda config, front_end: LikelihoodObjective(),
     objective_name="likelihood",
-    sampler={"name": "waveglow", "sigma": 1.0},
+    sampler=lambda config: {"name": "waveglow", "sigma": 1.0},
     plan=TrainingPlan(batch_size=8, frames=32, learning_rate=4e-4, every=200),
     forms=inverse_form,
-    compose=lambda graphs: lambda waveform, mel: graphs["forward"](waveform, mel),
+    compose=lambda config, graphs: lambda waveform, mel: graphs["forward"](waveform, mel),
     training_forms=forward_form,
-    floats={"input:latent": _AUDIO, "input:waveform": _AUDIO, **_FLOATS},
+    floats=_floats,
 )

@@ -299,13 +299,13 @@ FAMILY = Family(
     network=WaveGrad,
     sizes=SIZES,
     inputs=_inputs,
-    objective=lambda front_end: NoiseLevelObjective(),
+    objective=lambda config, front_end: NoiseLevelObjective(),
     objective_name="denoising",
-    sampler={"name": "noise_level", "betas": list(WAVEGRAD_FAST_BETAS), "noise": True, "folded": False},
+    sampler=lambda config: {"name": "noise_level", "betas": list(WAVEGRAD_FAST_BETAS), "noise": True, "folded": False},
     plan=TrainingPlan(batch_size=8, frames=16, every=100),
     forms=wavegrad_forms,
-    compose=lambda graphs: lambda audio, level, mel: graphs["step"](audio, level, graphs["conditioner"](mel)),
-    floats={
+    compose=lambda config, graphs: lambda audio, level, mel: graphs["step"](audio, level, graphs["conditioner"](mel)),
+    floats=lambda config: {
         "denoiser.input": "its input is the waveform, which 8 bits would cover with noise of its own",
         "denoiser.output": "an 8-bit waveform alone is 40 to 50 dB of noise",
     },

@@ -238,26 +238,23 @@ def _beside(waveform: Tensor, frames: Tensor, hop_length: int) -> Tensor:
     return frames.narrow(2, (frames.shape[2] - count) // 2, count)
 
 
-def _compose_of(config: WaveRNNConfig) -> Callable[[Mapping[str, Callable[..., Any]]], Network]:
+def _compose(config: WaveRNNConfig, graphs: Mapping[str, Callable[..., Any]]) -> Network:
     """Teacher forcing through the steps themselves, sample by sample: what is quantized is trained as it ships."""
 
-    def compose(graphs: Mapping[str, Callable[..., Any]]) -> Network:
-        def network(waveform: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
-            conditions = [_beside(waveform, c, config.hop_length) for c in graphs["conditioner"](mel)]
-            seen, logits = seen_symbols(waveform), []
-            state = seen.new_zeros(len(seen), config.units, 1)
-            for t in range(seen.shape[2]):
-                at = [c[:, :, t // config.hop_length].unsqueeze(2) for c in conditions]
-                coarse, first = graphs["coarse"](state, seen[:, :2, t : t + 1], at[0])
-                fine, second = graphs["fine"](state, seen[:, :, t : t + 1], at[1])
-                state = torch.cat([first, second], 1)
-                logits.append((coarse, fine))
-            coarse, fine = (torch.cat(half, 2) for half in zip(*logits, strict=True))
-            return coarse, fine
+    def network(waveform: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
+        conditions = [_beside(waveform, c, config.hop_length) for c in graphs["conditioner"](mel)]
+        seen, logits = seen_symbols(waveform), []
+        state = seen.new_zeros(len(seen), config.units, 1)
+        for t in range(seen.shape[2]):
+            at = [c[:, :, t // config.hop_length].unsqueeze(2) for c in conditions]
+            coarse, first = graphs["coarse"](state, seen[:, :2, t : t + 1], at[0])
+            fine, second = graphs["fine"](state, seen[:, :, t : t + 1], at[1])
+            state = torch.cat([first, second], 1)
+            logits.append((coarse, fine))
+        coarse, fine = (torch.cat(half, 2) for half in zip(*logits, strict=True))
+        return coarse, fine
 
-        return network
-
-    return compose
+    return network
 
 
 def _at_once(network: nn.Module) -> Callable[[Tensor, Tensor], None]:
@@ -291,13 +288,13 @@ FAMILY = Family(
     network=WaveRNN,
     sizes=SIZES,
     inputs=_inputs,
-    objective=lambda front_end: SymbolObjective(MARGIN),
+    objective=lambda config, front_end: SymbolObjective(MARGIN),
     objective_name="symbol likelihood",
-    sampler={"name": "wavernn"},
+    sampler=lambda config: {"name": "wavernn"},
     plan=TrainingPlan(batch_size=32, frames=4 + 2 * MARGIN, learning_rate=1e-3, every=100),  # 1,024 samples between the margins; the paper's segments have 960
     forms=step_forms,
-    compose_of=_compose_of,
-    floats={},
+    compose=_compose,
+    floats=lambda config: {},
     wide=_wide,
     matrices={f"{half}.{layer}": count for half in HALVES for layer, count in {"recurrent": 3, "hidden": 1}.items()},  # u, r and e; and O_1
     paper_synthesis=_at_once,

@@ -140,7 +140,7 @@ class WaveRNNGRU(nn.Module):
         self.conditioner, self.step = Conditioner(config), Step(config)
 
     def forward(self, samples: Tensor, mel: Tensor) -> list[Tensor]:
-        return _compose({"conditioner": self.conditioner, "step": self.step})(samples, mel)
+        return _compose(self.config, {"conditioner": self.conditioner, "step": self.step})(samples, mel)
 
 
 class ConditionerForm(nn.Module):
@@ -198,7 +198,7 @@ def _wide(config: WaveRNNGRUConfig) -> dict[str, str]:
     return wide | {key: DRAWN if ".heads." in key else GATES for key in _grids(config)}
 
 
-def _compose(graphs: Mapping[str, Callable[..., Any]]) -> Network:
+def _compose(config: WaveRNNGRUConfig, graphs: Mapping[str, Callable[..., Any]]) -> Network:
     """Teacher forcing through the step itself, sample by sample: what is quantized is trained as it ships."""
 
     def network(samples: Tensor, mel: Tensor) -> list[Tensor]:
@@ -217,7 +217,7 @@ def _compose(graphs: Mapping[str, Callable[..., Any]]) -> Network:
 
 
 def _sampler(config: WaveRNNGRUConfig) -> dict[str, Any]:
-    return {"mode": config.mode, **({"bits": config.bits, "mu_law": config.mu_law} if config.mode == "RAW" else {})}
+    return {"name": "sample_by_sample", "mode": config.mode, **({"bits": config.bits, "mu_law": config.mu_law} if config.mode == "RAW" else {})}
 
 
 def _inputs(config: WaveRNNGRUConfig, frames: int) -> tuple[Tensor, ...]:
@@ -231,15 +231,13 @@ FAMILY = Family(
     network=WaveRNNGRU,
     sizes={},
     inputs=_inputs,
-    objective=lambda front_end: SampleObjective(),
-    objective_of=lambda config: SampleObjective(config.mode, config.bits, config.mu_law),
+    objective=lambda config, front_end: SampleObjective(config.mode, config.bits, config.mu_law),
     objective_name="sample likelihood",
-    sampler={"name": "sample_by_sample"},
-    sampler_of=_sampler,
+    sampler=_sampler,
     plan=TrainingPlan(batch_size=16, frames=5, learning_rate=1e-4, every=100, clip=4.0),
     forms=step_forms,
     compose=_compose,
-    floats={},
+    floats=lambda config: {},
     wide=_wide,
     paper_calls=1,
     calibration_frames=6,

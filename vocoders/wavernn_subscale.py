@@ -229,11 +229,10 @@ FAMILY = replace(
     config=SubscaleConfig,
     network=SubscaleWaveRNN,
     sizes=SIZES,
-    sampler={"name": "wavernn_subscale"},
-    sampler_of=lambda config: {"parts": config.parts, "lookahead": config.lookahead, "layers": config.context_layers},
+    sampler=lambda config: {"name": "wavernn_subscale", "parts": config.parts, "lookahead": config.lookahead, "layers": config.context_layers},
     plan=replace(WAVERNN.plan, batch_size=16, frames=8),  # 128 steps of each of 16 parts
     forms=step_forms,
-    compose_of=lambda config: lambda graphs: partial(_taught, config, graphs),
+    compose=lambda config, graphs: partial(_taught, config, graphs),
     wide=_wide,
     paper_synthesis=_at_once,
     calibration_frames=8,

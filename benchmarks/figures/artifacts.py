@@ -67,7 +67,8 @@ class Maker:
         from ...vocoders.registry import find_family
 
         family = find_family(self.configuration.family)
-        rules = sorted(family.floats), sorted(family.wide(family.sizes[self.configuration.size]))
+        config = family.sizes[self.configuration.size]
+        rules = sorted(family.floats(config)), sorted(family.wide(config))
         return sha256(json.dumps(rules).encode()).hexdigest()[:8]
 
     def checkpoint(self) -> "Checkpoint":

@@ -64,7 +64,6 @@ def steps_per_second(maker: Maker, recipe: str, steps: int, folder: Path) -> Fig
     from ...compress.folded import FoldedVocoder
     from ...compress.qat import FineTuning, fine_tune
     from ...vocoders.progress import StepClock
-    from ...vocoders.registry import find_family
     from ...vocoders.training import Training, train, validation_batches
 
     checkpoint, clock = maker.checkpoint(), StepClock()
@@ -73,9 +72,8 @@ def steps_per_second(maker: Maker, recipe: str, steps: int, folder: Path) -> Fig
     with tempfile.TemporaryDirectory(dir=folder, prefix=".steps-") as temporary:
         others = OtherLoad()
         if recipe == "fp32":
-            family = find_family(checkpoint.family)
             validation = validation_batches(load.segments, load.plan, 1)
-            train(Training(checkpoint.build().train(), family.objective(checkpoint.front_end), load.plan, validation), load.segments, Path(temporary), clock)
+            train(Training(checkpoint.build().train(), checkpoint.objective(), load.plan, validation), load.segments, Path(temporary), clock)
         else:
             tuning = FineTuning(load.plan, load.segments, load.segments, load.mels)
             fine_tune(FoldedVocoder.of(checkpoint), tuning, recipe == "qat_w8a8", Path(temporary), (clock,))

@@ -6,7 +6,7 @@ from torch import Tensor
 from ...errors import VcompressError
 from ...runtime.notes import NoteFrontEnd
 from ..folding import State
-from ..sing import SINGConfig
+from ..sing_network import SINGConfig
 from .pickles import StandIn
 from .public import Found, Importer, PublicFile, Said
 
