@@ -17,7 +17,11 @@ def weight_layers(form: Form) -> set[str]:
     return {path for path, module in form.module.named_modules() if isinstance(module, WEIGHTED_MODULES)}
 
 
-@pytest.mark.parametrize(("name", "size"), [(row.family, row.size) for row in catalogue()])
+# The flows' sizes differ in width and rows, not in their graph, which takes seconds to trace.
+REAL = [(row.family, row.size) for row in catalogue() if row.size == "S" or row.family not in ("waveflow", "waveglow")]
+
+
+@pytest.mark.parametrize(("name", "size"), REAL)
 def test_no_weight_layer_of_a_real_network_is_passed_over(name: str, size: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vcompress.compress.graph.dynamic_shapes", lambda form, batched: None)  # of no matter here, and slow
     family = find_family(name)
