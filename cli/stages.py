@@ -320,7 +320,7 @@ def summary(artifact: "Artifact") -> str:
     manifest = artifact.manifest
     lines = []
     for name, graph in manifest.graphs.items():
-        integer = sum(count for kernel, count in graph.kernels.items() if kernel in ("QLinearConv", "ConvInteger"))
+        integer = sum(count for kernel, count in graph.kernels.items() if kernel in ("QLinearConv", "ConvInteger", "MatMulInteger"))
         convolutions = integer + sum(graph.kernels.get(kernel, 0) for kernel in ("Conv", "FusedConv"))
         size = graph.bytes
         lines.append(

@@ -9,11 +9,10 @@ from onnx import numpy_helper
 
 from ..runtime.artifact import TensorSpec
 from ..runtime.backends.onnxruntime_cpu import open_session
+from ..runtime.sums import PRODUCT, Sums, readers_of
 
 QUANTIZING = ("QuantizeLinear", "DequantizeLinear")
 WEIGHTED = ("Conv", "ConvInteger", "Gemm", "MatMul", "MatMulInteger")
-CONVOLUTIONS = ("Conv", "FusedConv", "QLinearConv", "ConvInteger")
-INTEGER_CONVOLUTIONS = ("QLinearConv", "ConvInteger")
 MOVEMENT = ("Concat", "Pad", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze")
 
 
@@ -22,13 +21,16 @@ def bytes_by_kind(path: Path) -> dict[str, int]:
     model = onnx.load(path)
     sizes = {tensor.name: len(tensor.raw_data) or numpy_helper.to_array(tensor).nbytes for tensor in model.graph.initializer}
     kinds = dict.fromkeys(sizes, "graph")
-    producers = {output: node for node in model.graph.node for output in node.output}
+    producers, readers = {output: node for node in model.graph.node for output in node.output}, readers_of(model.graph.node)
     for node in model.graph.node:
         if node.op_type in QUANTIZING:
             kinds.update({name: "scales" for name in node.input[1:] if name in kinds})
     for node in model.graph.node:
         if node.op_type in WEIGHTED:
-            for position, name in enumerate(node.input):
+            behind = Sums.of(node, readers, sizes) if node.op_type == PRODUCT else None
+            if behind is not None:
+                kinds.update({behind.scales: "scales", node.input[2]: "scales", behind.bias: "biases"})
+            for position, name in enumerate(node.input[:2] if node.op_type.endswith("Integer") else node.input):
                 source = producers.get(name)
                 stored = source.input[0] if source is not None and source.op_type == "DequantizeLinear" else name
                 if stored in kinds and position in (1, 2):

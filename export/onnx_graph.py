@@ -22,10 +22,11 @@ from ..runtime.files import replacing
 from ..runtime.quiet import quiet
 from ..vocoders.forms import Form
 from .integer_graph import make_integer
+from .integer_products import products_in_integers
 
 OPSET = 21
 IR_VERSION = 10
-WEIGHTED = ("Conv", "Gemm", "MatMul")
+WEIGHTED = ("Conv", "Gemm", "MatMul", "MatMulInteger")
 LARGEST_VECTOR = 1 << 16  # numbers of a scale or zero point a channel: WaveGlow's upsampler has 20480 channels
 
 
@@ -58,6 +59,8 @@ def export_graph(module: nn.Module, form: Form, path: Path, integer_ports: Colle
     RemoveUnusedNodesPass()(model)
     if not pairs:
         make_integer(model, integer_ports)
+        if not form.axes:  # a step: its columns are few, and no translation to another format reads it
+            products_in_integers(model)
     _drop_zero_points(model)
     RemoveUnusedNodesPass()(model)
     DeduplicateInitializersPass()(model)

@@ -5,6 +5,7 @@ from typing import Any
 from ..runtime.artifact import Artifact
 from ..runtime.samplers import Tensors
 from ..runtime.states import with_states
+from ..runtime.sums import PRODUCT, Sums
 from .operations import CONVOLUTIONS, COUNTED, operands
 from .shapes import Graph, Tensor
 
@@ -39,6 +40,13 @@ class Call:
     def __init__(self, name: str, graph: Graph, tensors: dict[str, Tensor]):
         self.name, self.graph, self.tensors, self.count = name, graph, tensors, 0
         self.counted = [node for node in graph.nodes if node.op_type in COUNTED]
+        self._held: dict[str, str] = {}  # what an integer kernel keeps to itself around a product -> the integers that it reads or writes
+        for node in self.counted:
+            if sums := sums_of(graph, node):
+                self._held |= {made.output[0]: sums.rounding.output[0] for made in (node, *sums.between)}
+                turned = graph.makers.get(node.input[0])
+                if turned is not None and turned.op_type == "Transpose":
+                    self._held[node.input[0]] = turned.input[0]
 
     @property
     def reflects(self) -> bool:
@@ -47,6 +55,8 @@ class Call:
 
     def stored(self, name: str) -> Tensor:
         """The tensor as an integer back end holds it: before its DequantizeLinear, or after the QuantizeLinear that is its only reader."""
+        if name in self._held:
+            return self.tensors[self._held[name]]
         maker = self.graph.makers.get(name)
         if maker is not None and maker.op_type == "DequantizeLinear":
             return self.tensors[maker.input[0]]
@@ -62,7 +72,7 @@ class Call:
     def other_bytes(self) -> int:
         """What one call reads and writes in nodes that have no weights; quantization is part of its neighbours, and views move nothing."""
         free = (*COUNTED, *_VIEWS, "QuantizeLinear", "Shape", "Relu")
-        nodes = (node for node in self.graph.nodes if node.op_type not in free)
+        nodes = (node for node in self.graph.nodes if node.op_type not in free and node.output[0] not in self._held)
         return sum(self.stored(name).bytes for node in nodes for name in (*node.input, *node.output) if name and not source_of(self.graph, name))
 
     def peak(self) -> int:
@@ -114,9 +124,14 @@ class Call:
         found = [0]
         for node in self.counted:
             data, output = self.stored(operands(node)[0]), self.stored(node.output[0])
-            wide = node.op_type in (*CONVOLUTIONS, "ConvTranspose")
+            wide = node.op_type in (*CONVOLUTIONS, "ConvTranspose") or node.output[0] in self._held
             found.append(data.column + output.column if wide else sum(t.shape[-1] * t.dtype.itemsize for t in (data, output)))
         return max(found)
+
+
+def sums_of(graph: Graph, node: Any) -> Sums | None:
+    """What becomes of the sums of an integer product; None for other nodes."""
+    return Sums.of(node, graph.users, graph.constants) if node.op_type == PRODUCT else None
 
 
 def source_of(graph: Graph, name: str) -> str:

@@ -14,7 +14,7 @@ from ..runtime.artifact import Artifact, LayerRow
 from ..runtime.notes import NoteFrontEnd
 from ..runtime.synthesis import synthesize
 from ..vocoders.catalogue import CatalogueRow
-from .calls import Call, ShapeSession, source_of
+from .calls import Call, ShapeSession, source_of, sums_of
 from .code import CodeForm
 from .operations import CONVOLUTIONS, COUNTED, macs, operands
 from .shapes import SMALL, Graph
@@ -189,6 +189,7 @@ def _storage(graphs: dict[str, Graph]) -> Storage:
     biases: dict[tuple[str, str], int] = {}
     channels = curves = constants = 0
     for name, graph in graphs.items():
+        scales = {port for node in graph.nodes if "Quantize" in node.op_type or "Dequantize" in node.op_type for port in node.input[1:]}
         for node in (node for node in graph.nodes if node.op_type in COUNTED):
             source = source_of(graph, operands(node)[1])
             if source:
@@ -196,10 +197,12 @@ def _storage(graphs: dict[str, Graph]) -> Storage:
                 dims = graph.constants[source].dims
                 channels += dims[0] if node.op_type in CONVOLUTIONS else dims[-1]
             bias = source_of(graph, node.input[2]) if node.op_type in ("Conv", "ConvTranspose", "Gemm") and len(node.input) > 2 else ""
+            if sums := sums_of(graph, node):
+                bias = sums.bias
+                scales.add(sums.scales)
             if bias:
                 biases[name, bias] = _bytes(graph, bias)
         curves += sum(node.op_type in CURVES for node in graph.nodes)
-        scales = {port for node in graph.nodes if "Quantize" in node.op_type or "Dequantize" in node.op_type for port in node.input[1:]}
         used = scales | {source for part, source in (*weights, *biases) if part == name}
         constants += sum(_bytes(graph, key) for key, tensor in graph.constants.items() if key not in used and prod(tensor.dims) > SMALL)
     return Storage(sum(weights.values()), sum(biases.values()), constants, channels, curves)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ...errors import VcompressError
 from .integers import KIND, Node, Weights, in_integers, integer_convolution
 from .operators import KNOWN, TORCH
+from .products import as_convolutions
 
 FUNCTIONS = {**TORCH, KIND: integer_convolution}
 
@@ -26,12 +27,13 @@ class OnnxNetwork(nn.Module):
         super().__init__()
         graph = _read(path)
         self.dtype = dtype
-        known: dict[str, Any] = {tensor.name: _array(tensor) for tensor in graph.initializer}
+        nodes, constants = as_convolutions(graph)
+        known: dict[str, Any] = dict(constants)
         self.inputs = [value.name for value in graph.input if value.name not in known]
         self.outputs = [value.name for value in graph.output]
         self.nodes: list[Node] = []
         weights: dict[str, Weights] = {}
-        for node in map(_node, graph.node):
+        for node in map(_node, nodes):
             if node.kind in KNOWN and all(name in known for name in node.inputs if name):
                 if node.kind == "DequantizeLinear" and (held := Weights.of(node, known)):
                     weights[node.outputs[0]] = held
@@ -40,16 +42,16 @@ class OnnxNetwork(nn.Module):
                 self.nodes.append(node)
             else:
                 raise VcompressError(f"{path.name} has an operator {node.kind}, which torch back ends do not run yet; take --backend onnxruntime.")
-        constants: dict[str, np.ndarray] = {}
+        packed: dict[str, np.ndarray] = {}
         if integers:
-            self.nodes, constants = in_integers(self.nodes, known, weights)
+            self.nodes, packed = in_integers(self.nodes, known, weights)
         self.integer_convolutions = sum(node.kind == KIND for node in self.nodes)
         used = {name for node in self.nodes for name in node.inputs} | set(self.outputs)
         self.known = {name: value for name, value in known.items() if name in used and not _is_float(value)}
         self._places = {name: f"k{index}" for index, name in enumerate(name for name in known if name in used and _is_float(known[name]))}
         for name, place in self._places.items():
             self.register_buffer(place, torch.from_numpy(np.array(known[name])).to(dtype))
-        for index, (name, array) in enumerate(constants.items()):
+        for index, (name, array) in enumerate(packed.items()):
             self._places[name] = f"i{index}"
             self.register_buffer(self._places[name], torch.from_numpy(array))
 
@@ -84,12 +86,6 @@ def _read(path: Path) -> Any:
         return onnx.load(str(path)).graph
     except Exception as error:  # protobuf's own
         raise VcompressError(f"{path} is no ONNX graph ({' '.join(str(error).split())[:80]}); export the artifact again.") from None
-
-
-def _array(tensor: Any) -> np.ndarray:
-    from onnx import numpy_helper
-
-    return np.array(numpy_helper.to_array(tensor))
 
 
 def _node(node: Any) -> Node:
