@@ -15,7 +15,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from onnx_ir.passes.common import DeduplicateInitializersPass, RemoveUnusedNodesPass
 
+from vcompress.benchmarks import step_products
 from vcompress.compress.prepared import run_form
+from vcompress.errors import VcompressError
 from vcompress.export.inspection import bytes_by_kind
 from vcompress.export.integer_products import products_in_integers
 from vcompress.runtime.backends import load
@@ -206,3 +208,25 @@ def test_torch_back_ends_play_what_onnxruntime_plays() -> None:
     artifact = sing.exported("static")
     ours, theirs = (synthesize(artifact, load(backend, artifact), sing.FRONT_END.codes(sing.NOTE)) for backend in ("torch-cpu", "onnxruntime"))
     assert np.abs(ours - theirs).max() < 0.02 * np.abs(theirs).max()
+
+
+# --- how much it brings -----------------------------------------------------------------------------------------------------
+
+
+def test_the_benchmark_races_the_same_step_in_floats_and_in_integers(tmp_path: Path) -> None:
+    artifact = tiny_wavernn.exported("static")
+    path = artifact.graph_path("coarse")
+    floats = step_products.undone(path, tmp_path / "floats.onnx")
+    assert operators(onnx.load(floats))["Conv"] == 4 and "MatMulInteger" not in operators(onnx.load(floats))
+    rng = np.random.default_rng(4)
+    given = {port.name: rng.uniform(-0.9, 0.9, port.shape) for port in artifact.manifest.graphs["coarse"].inputs}
+    inputs = {name: (values if name == "seen" else 9000 * values).astype("float32" if name == "seen" else "int16") for name, values in given.items()}
+    for theirs, ours in zip(*(open_session(graph).run(None, inputs) for graph in (floats, path)), strict=True):
+        assert np.abs(theirs.astype(np.float64) - ours).max() <= (1 if ours.dtype == np.int16 else 2.0**-8)
+    rows = step_products.race_steps({"static_w8a8": artifact, "fp32": tiny_wavernn.exported("fp32", loop=False)}, 2)
+    assert [row.name for row in rows] == ["wavernn-tiny coarse", "wavernn-tiny fine"]
+    rows.append(step_products.race_layer(8, 6, 3, 2))
+    assert all(set(row.times) == set(step_products.CONTESTANTS) and min(row.times.values()) > 0 < row.faster for row in rows)
+    assert step_products.markdown("step", rows).count("\n") == 4
+    with pytest.raises(VcompressError, match="has an integer product"):
+        step_products.race_steps({"static_w8a8": tiny_wavernn.exported("fp32", loop=False)}, 2)
