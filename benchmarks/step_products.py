@@ -64,7 +64,7 @@ def undone(path: Path, target: Path) -> Path:
     model = onnx.load(path)
     nodes, constants = as_convolutions(model.graph)
     used = {name for node in nodes for name in node.input}
-    held = [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in constants.items() if name in used]
+    held = [numpy_helper.from_array(np.asarray(array, order="C"), name) for name, array in constants.items() if name in used]
     del model.graph.node[:], model.graph.initializer[:]
     model.graph.node.extend(nodes)
     model.graph.initializer.extend(held)

@@ -29,7 +29,7 @@ def bytes_by_kind(path: Path) -> dict[str, int]:
         if node.op_type in WEIGHTED:
             behind = Sums.of(node, readers, sizes) if node.op_type == PRODUCT else None
             if behind is not None:
-                kinds.update({behind.scales: "scales", node.input[2]: "scales", behind.bias: "biases"})
+                kinds.update(dict.fromkeys((behind.scales, *node.input[2:]), "scales") | {behind.bias: "biases"})
             for position, name in enumerate(node.input[:2] if node.op_type.endswith("Integer") else node.input):
                 source = producers.get(name)
                 stored = source.input[0] if source is not None and source.op_type == "DequantizeLinear" else name
