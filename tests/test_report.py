@@ -10,6 +10,7 @@ import warnings
 from html.parser import HTMLParser
 
 import pytest
+from matplotlib.image import imread
 from pages import write_page, write_sensitivity
 from synthetic_records import NO_ENERGY, record, three_vocoders, vocoder, write_audio_of, write_run
 
@@ -217,6 +218,17 @@ def test_csv_round_trips(made):
 
 def test_png_is_a_picture(made):
     assert made[1].png.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_png_has_room_for_many_recipes(tmp_path):
+    recipes = [
+        "fp32",
+        *(f"{control}{pruned}_{kind}" for control in ("", "control_") for pruned in ("channels50", "prune97.5_16x1") for kind in ("fp32", "qat_w8a8")),
+    ]
+    records = [record(recipe, *figure) for i, recipe in enumerate(recipes) for figure in (("file_bytes", 1e6 + i), ("log_mel_l1", 0.3 + i))]
+    picture = imread(write_report(records, tmp_path, tmp_path / "report", "").png)
+    legend = picture[int(0.85 * len(picture)) :, :, :3]
+    assert legend[:, :4].min() == legend[:, -4:].min() == 1  # nothing reaches an edge
 
 
 def test_png_takes_names_as_they_are(tmp_path):

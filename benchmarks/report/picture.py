@@ -21,7 +21,7 @@ GREY = "#b8bcc4"
 
 
 def write_picture(rows: Sequence[Row], path: Path) -> None:
-    """Three panels side by side, 1650 x 720 pixels. Needs matplotlib; draws without a display."""
+    """Three panels side by side, 1650 x 572 pixels. Needs matplotlib; draws without a display."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -32,7 +32,7 @@ def write_picture(rows: Sequence[Row], path: Path) -> None:
         FigureCanvasAgg(figure)
         quality = default_quality(rows)
         panels = [(axes, _panel(axes, rows, quality, cost)) for axes, cost in zip(figure.subplots(1, len(COSTS)), COSTS, strict=True)]
-        figure.legend(handles=_legend(rows), loc="outside lower center", ncols=12, frameon=False, fontsize=9)
+        _add_legend(figure, rows)
         figure.canvas.draw()  # names find their places once everything else has its own
         for axes, names in panels:
             _name_points(axes, names)
@@ -115,6 +115,16 @@ def _name_points(axes: Any, names: Names) -> None:
             if (dx, dy, align) != places[-1]:
                 note.remove()
         taken.append(box)
+
+
+def _add_legend(figure: Any, rows: Sequence[Row]) -> None:
+    """Below the panels, in as many columns as fit."""
+    entries = _legend(rows)
+    for columns in range(min(len(entries), 12), 0, -1):
+        legend = figure.legend(handles=entries, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
+        if columns == 1 or legend.get_window_extent(figure.canvas.get_renderer()).width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def _legend(rows: Sequence[Row]) -> list[Any]:
