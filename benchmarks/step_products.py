@@ -41,7 +41,7 @@ LAYERS = (  # inputs, outputs, columns: layers of the vocoders, the last five ov
     (30, 4096, 77),  # SING L, first input
     (192, 1026, 63),  # Vocos S, direction
     (512, 1026, 63),  # Vocos L, direction
-    (64, 64, 16000),  # DiffWave S, last sum
+    (64, 64, 16000),  # DiffWave M, last sum
     (16, 16, 16000),  # MelGAN S, last block
 )
 LEAST_RUN = 0.02  # seconds: shorter ones are calls repeated
