@@ -33,7 +33,7 @@ def write(root: Path) -> Section:
     blocks = [
         *_titled("What int8 costs", _paired(rows)),
         *_titled("SNR against the own fp32 output, from the same noise", _snr(rows)),
-        *_titled("DiffWave step by step: SNR in dB of the state that is fed back, after each network call", *_steps(rows)),
+        *_titled("Diffusion step by step: SNR in dB of the state that is fed back, after each network call", *_steps(rows)),
         *_titled("Does fake quantization improve DiffWave's narrow-band PESQ, as the earlier work has it?", "\n".join(f"- {claim}" for claim in claims)),
         *_titled("Validation loss of QAT and its control", _curves(all_trainings(root))),
     ]
