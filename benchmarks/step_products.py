@@ -174,14 +174,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Time, and print two tables. 2: a VcompressError, as one sentence on stderr."""
     names = {name_of(row): row for row in configurations() if row.family in FAMILIES}
     parser = argparse.ArgumentParser(prog="python -m vcompress.benchmarks.step_products", description=(__doc__ or "").split("\n\n")[1])
-    parser.add_argument("--only", nargs="*", choices=names, default=DEFAULT, help="configurations of the first table (default: %(default)s)")
+    parser.add_argument("--only", action="append", choices=names, help=f"configuration of the first table; may be given again (default: {', '.join(DEFAULT)})")
     parser.add_argument("--artifact", action="append", type=Path, default=[], help="an int8 artifact as well, such as an imported one; may be given again")
     parser.add_argument("--no-layers", action="store_true", help="leave out the second table")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--workspace", type=Path, default=Path("runs"), help="where artifacts without trained weights are kept")
     given = parser.parse_args(arguments)
     try:
-        makers = [Maker(given.workspace, names[name], lambda text: print(text, file=sys.stderr, flush=True)) for name in given.only]
+        makers = [Maker(given.workspace, names[name], lambda text: print(text, file=sys.stderr, flush=True)) for name in given.only or DEFAULT]
         contests = [{recipe: maker.artifact(recipe) for recipe in (FP32, INT8)} for maker in makers]
         contests += [{INT8: Artifact.open(folder)} for folder in given.artifact]
         steps = [raced for artifacts in contests for raced in race_steps(artifacts, given.rounds)]
