@@ -181,7 +181,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workspace", type=Path, default=Path("runs"), help="where artifacts without trained weights are kept")
     given = parser.parse_args(arguments)
     try:
-        makers = [Maker(given.workspace, names[name], lambda text: print(text, file=sys.stderr, flush=True)) for name in given.only or (() if given.artifact else DEFAULT)]
+        chosen = given.only or (() if given.artifact else DEFAULT)
+        makers = [Maker(given.workspace, names[name], lambda text: print(text, file=sys.stderr, flush=True)) for name in chosen]
         contests = [{recipe: maker.artifact(recipe) for recipe in (FP32, INT8)} for maker in makers]
         contests += [{INT8: Artifact.open(folder)} for folder in given.artifact]
         steps = [raced for artifacts in contests for raced in race_steps(artifacts, given.rounds)]
