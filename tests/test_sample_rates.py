@@ -51,7 +51,7 @@ def test_families_that_are_given_a_mel_can_have_it_at_another_rate(family: str) 
         check_rate(found, size, 24000)
         own = found.front_end(config)
         assert isinstance(own, FrontEnd)
-        found.objective(own.at_rate(24000))
+        found.objective(config, own.at_rate(24000))
     with pytest.raises(VcompressError, match="from 8000 to 48000"):
         check_rate(found, "S", 96000)
 
