@@ -29,7 +29,8 @@ class Family:
     optimiser. `adversary(config, front_end)` and `adversarial_plan`: discriminators, losses and optimiser of the paper; None where the paper has none.
 
     `forms(network, config)`: the graphs that are calibrated, trained and exported; `compose(config, graphs)` makes of them what an objective
-    calls. `training_forms(network, config)`: the graphs that `compose` takes, where the ones that are trained are not the ones that ship (flows train forward and ship the inverse): the same modules under the
+    calls. `training_forms(network, config)`: the graphs that `compose` takes, where the ones that are trained
+    are not the ones that ship (flows train forward and ship the inverse): the same modules under the
     same paths, so that one scale table serves both; None where they are the same. `floats(config)`: paths of layers, and keys of inputs, that no
     recipe makes integer, and why. `matrices`: paths of the layers whose weights pruning makes zero, and how many matrices lie one above the
     other in each; empty: all but `floats`. `wide(config)`: tensors (keys of the scale table) that get 16 bits, and why. `fold_schedule(network,
